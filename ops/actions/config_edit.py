@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, is_agent
+from ipc.media import account_directory
 from ops.connect.places import places_of
 from ops.connect.selection import split
 from ops.connect.supervisor import connected_supervisor
@@ -92,6 +94,11 @@ def _remove(
         holds.write()
     _report(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
     _hint(key, *(f"its secret stays in {path}: remove it yourself" for path in _left(places, key)))
+    if stored := _stored(places, key):
+        command = shlex.join(["rm", "-r", *map(str, stored)])
+        _hint(
+            key, f"what it has stored stays, for one of the same name; this removes it: {command}"
+        )
 
 
 def _left(places: Places, key: str) -> list[Path]:
@@ -106,6 +113,13 @@ def _left(places: Places, key: str) -> list[Path]:
         for path in sorted((places.config_path.parent / SECRETS).glob(f"{stem}*"))
         if "." not in path.name.removeprefix(stem) and str(path) not in text
     ]
+
+
+def _stored(places: Places, key: str) -> list[Path]:
+    """Return where a removed account or agent has stored files, and its logs beside these."""
+    directories = [places.storage_of(key), account_directory(places.state_dir, key)]
+    found = [path for path in directories if path.is_dir() and any(path.iterdir())]
+    return [*found, *sorted(places.log_dir.glob(f"{key}.log*"))] if found else []
 
 
 def show_reload(target: RuntimeTarget, *, as_json: bool) -> None:

@@ -66,6 +66,10 @@ class Places:
         """The file for the output of a detached supervisor."""
         return self.log_dir / "up.log"
 
+    def storage_of(self, key: str) -> Path:
+        """Return the directory of an account's or agent's own files."""
+        return self.state_dir / "accounts" / key
+
     def link_run_dir(self) -> None:
         """Create a link to ``run_dir`` in the state directory, for commands in other environments.
 

@@ -83,7 +83,7 @@ class WorkerLauncher:
     def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
         """Create the worker's storage directory and return its bootstrap object."""
         with self._release_on_error(spec.key):
-            storage = self._places.state_dir / "accounts" / spec.key
+            storage = self._places.storage_of(spec.key)
             storage.mkdir(parents=True, exist_ok=True, mode=0o700)
             return WorkerBoot(
                 key=spec.key,

@@ -228,3 +228,27 @@ def test_a_secret_that_a_setup_has_written_stays_and_is_named(
     assert f"its secret stays in {state}/secrets/local.a.token" in result.err
     assert result.err.count("stays in") == 1
     assert (state / "secrets" / "local.a.token").exists()
+
+
+def test_what_a_removed_account_has_stored_is_named_with_the_command_that_removes_it(
+    cli: CommandLine, state: Path
+) -> None:
+    """One that is added under the same key would find it, a login for example."""
+    (state / "trunkline.json5").write_text(
+        "{gateway: {auth: {token: 't'}}, channels: {local: {accounts: {a: {}, ab: {}, c: {}}}}}"
+    )
+    for key in ("local:a", "local:ab", "local:c"):
+        (state / "accounts" / key).mkdir(parents=True)
+        (state / "logs").mkdir(exist_ok=True)
+        (state / "logs" / f"{key}.log").write_text("{}\n")
+    (state / "accounts" / "local:a" / "credentials.json").write_text("{}")
+    (state / "media" / "local:c").mkdir(parents=True)
+    (state / "media" / "local:c" / "file").write_text("x")
+    a = cli("channels remove local:a")
+    paths = f"{state}/accounts/local:a {state}/logs/local:a.log"
+    assert a.err.endswith(f"this removes it: rm -r {paths}\n")
+    c = cli("channels remove local:c")
+    assert c.err.endswith(f"rm -r {state}/media/local:c {state}/logs/local:c.log\n")
+    assert (state / "media" / "local:c" / "file").exists()
+    ab = cli("channels remove local:ab")  # it has only logs
+    assert (ab.code, ab.err) == (0, "")
