@@ -73,18 +73,25 @@ def closed_doors(facts: Facts) -> Iterator[Finding]:
 
 
 def secrets(facts: Facts) -> Iterator[Finding]:
-    """Find references to secrets that do not exist in this environment or the service's."""
+    """Find references to secrets that do not exist in this environment or the service's.
+
+    A daemon that runs may have a variable that this shell does not have.
+    """
     if facts.loaded is None:
         return
     for place, reference in _references(facts.loaded.raw):
         problem = _missing(reference, facts.environ)
         if problem and not _in_units(reference, facts):
+            cure = "set it where the daemon is started, or correct the reference"
+            elsewhere = facts.status is not None and reference.source in ("env", "credential")
             yield Finding(
                 "secrets.resolve",
-                Severity.ERROR,
-                f"{place}: {problem}",
+                Severity.WARNING if elsewhere else Severity.ERROR,
+                f"{place}: {problem}{' here' if elsewhere else ''}",
                 place,
-                "set it where the daemon is started, or correct the reference",
+                f"nothing if the running daemon was started with it; else {cure}"
+                if elsewhere
+                else cure,
             )
         elif not problem and reference.source == "env" and facts.units:
             for unit, text in facts.units.items():

@@ -39,7 +39,28 @@ def test_a_credential_of_the_service_is_no_fault(place: Path) -> None:
     unit = 'Environment="TRUNKLINE_SERVICE_MARKER=trunkline"\nLoadCredential=gateway:/etc/x\n'
     assert list(configuration.secrets(replace(facts, units={"/u": unit}))) == []
     (found,) = configuration.secrets(facts)
-    assert found.message == "gateway.auth.token: the credential gateway was not provided by systemd"
+    assert found.message == (
+        "gateway.auth.token: the credential gateway was not provided by systemd here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "id", "up", "severity"),
+    [
+        ("env", "NOT_HERE", True, Severity.WARNING),
+        ("env", "NOT_HERE", False, Severity.ERROR),
+        ("credential", "gone", True, Severity.WARNING),
+        ("file", "/does/not/exist", True, Severity.ERROR),
+    ],
+)
+def test_a_running_daemon_may_have_the_variables_of_another_shell(
+    place: Path, source: str, id: str, up: bool, severity: Severity
+) -> None:
+    token = {"source": source, "id": id}
+    facts = healthy(place, CONFIG | {"gateway": {"port": 1, "auth": {"token": token}}})
+    (found,) = configuration.secrets(facts if up else replace(facts, status=None))
+    assert found.severity is severity
+    assert (found.cure or "").startswith("nothing if the running") is (severity is Severity.WARNING)
 
 
 def test_a_variable_of_a_drop_in_is_one_of_the_service(place: Path) -> None:
