@@ -76,9 +76,9 @@ An option counts first, then the environment, then the file, then the default.
   TRUNKLINE_PROFILE        a separate installation (--profile)
   TRUNKLINE_RUNTIME_DIR    the directory of the sockets
   TRUNKLINE_GATEWAY_PORT   the gateway's port
-  TRUNKLINE_GATEWAY_TOKEN  the gateway's token
+  TRUNKLINE_GATEWAY_TOKEN  the gateway's token, of the daemon and of commands (--token)
   OPENCLAW_GATEWAY_URL     the value of --url if it is not given
-  OPENCLAW_GATEWAY_TOKEN   the value of --token if it is not given
+  OPENCLAW_GATEWAY_TOKEN   the value of --token if neither is given
   NO_COLOR                 no colours""",
     "secrets": """\
 A secret is written in the file, which then must have the mode 0600, or is a reference:

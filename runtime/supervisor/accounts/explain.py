@@ -98,7 +98,7 @@ def what_next(spec: WorkerSpec, state: State, *, held: bool, health: str | None 
         case Phase.STARTING:
             return "it becomes ready, or is stopped and tried again later"
         case Phase.STOPPING:
-            return "it ends, at the latest after its grace"
+            return "it ends, or is killed after `restart.stopWithinSeconds`"
         case _ if health not in WELL:
             return "it continues automatically once that is corrected"
         case _:

@@ -175,7 +175,7 @@ async def test_a_stop_need_not_be_waited_for(tmp_path: Path) -> None:
         assert "stopped" not in rows[A]
         assert rows[A]["ok"]
         await phase(rig.accounts[A], Phase.STOPPING)
-        assert (await rig.why(A))[1] == "it ends, at the latest after its grace"
+        assert (await rig.why(A))[1] == "it ends, or is killed after `restart.stopWithinSeconds`"
 
 
 async def test_a_stop_that_takes_too_long_is_told_as_such(
