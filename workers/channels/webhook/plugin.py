@@ -40,6 +40,7 @@ class Webhook:
         self.config: WebhookConfig = ctx.config
         self._keys = self.config.keys
         self._deliveries: WebhookDeliveries | None = None
+        self._refused = 0  # signed requests since the last right one
 
     async def run(self) -> None:
         """Receive and send messages until cancelled; there is no connection to keep."""
@@ -74,16 +75,34 @@ class Webhook:
             boundary = boundary_of(request.header("content-type"))
             upload = FormData(whole(body), []) if boundary is None else split(body, boundary)
             trace = kept(request.header(HEADER)) or None
+            self._on_signed()
             messages = read(upload.message, name, timestamp, trace)
             if upload.files:
                 messages = await self._with_files(messages, upload.files, body)
             receipt = await self.ctx.emit(*messages)
         except Unsigned as error:
+            if None not in given:
+                self._on_refused(str(error))
             return HttpResponse.text(401, f"{error}\n")
         except (BadBody, ValueError) as error:
             return HttpResponse.text(400, f"{error}\n")
         await receipt
         return HttpResponse.json(200, {"ok": True, "ids": [each.id for each in messages]})
+
+    def _on_refused(self, why: str) -> None:
+        """Report a wrong signature: only the peer is answered, and its messages do not arrive.
+
+        Anybody can send one, so the report comes ever more seldom.
+        """
+        self._refused += 1
+        if self._refused & (self._refused - 1) == 0:
+            self.ctx.log.warning("request refused", reason=why, times=self._refused)
+            self.ctx.status(last_error=f"{self._refused} of the last requests refused: {why}")
+
+    def _on_signed(self) -> None:
+        if self._refused:
+            self._refused = 0
+            self.ctx.status(last_error=None)
 
     async def _with_files(
         self, messages: list[Inbound], files: list[UploadedFile], body: Body
