@@ -71,19 +71,21 @@ async def test_a_signed_message_is_emitted_and_answered(run_dir: Path) -> None:
 async def test_a_wrong_secret_shows_until_a_right_one_comes(run_dir: Path) -> None:
     """Its peer alone would know otherwise; and anybody can send a wrong one, again and again."""
     body = message()
-    wrong = list(signed(message("another")).items())
+    wrong = signed(message("another"))
+
+    def last_error() -> str:
+        return rig.supervisor.status().get("lastError") or ""
+
     async with worker_rig(run_dir) as rig:
         await up(rig)
-        assert (await post(rig, body, headers=[])).status == 401  # no peer of ours
-        assert rig.supervisor.status().get("lastError") is None
-        for _ in range(5):
-            assert (await post(rig, body, headers=wrong)).status == 401
+        assert (await rig.gateway.http(call(1, body, {}))).status == 401  # no peer of ours
+        assert last_error() == ""
+        for number in range(2, 7):
+            assert (await rig.gateway.http(call(number, body, wrong))).status == 401
         told = "4 of the last requests refused: webhook-signature is not that of this message"
-        await rig.supervisor.until(
-            lambda: (rig.supervisor.status().get("lastError") or "").startswith(told)
-        )
-        assert (await post(rig, body)).status == 200
-        await rig.supervisor.until(lambda: rig.supervisor.status().get("lastError") is None)
+        await rig.supervisor.until(lambda: last_error().startswith(told))
+        assert (await rig.gateway.http(call(7, body, signed(body)))).status == 200
+        await rig.supervisor.until(lambda: last_error() == "")
 
 
 async def test_it_is_answered_only_when_it_is_safe(run_dir: Path) -> None:
