@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -60,7 +61,7 @@ async def reverse_proxy(gateway: str) -> AsyncIterator[str]:
 
 
 async def test_a_gateway_on_another_host_approves_this_computer_once(state: Path) -> None:
-    settings = {"publicUrl": f"http://{ELSEWHERE}", "trustedProxies": ["127.0.0.1"]}
+    settings: dict[str, Any] = {"publicUrl": f"http://{ELSEWHERE}", "trustedProxies": ["127.0.0.1"]}
     async with gateway_rig(**settings) as rig, reverse_proxy(rig.url) as url:
         listed = ("devices", "list", "--json", "--url", url)
         refused = await trunkline(state, *listed, "--token", TOKEN)
