@@ -16,6 +16,7 @@ from ipc.frames.status import DROP_REASONS, RESTART_REASONS, AccountStatus
 from ipc.frames.words import Phase
 
 PREFIX = "trunkline_"
+MEMORY = "Resident memory of the worker and of the programs that it has started."
 Word = Literal["account", "agent"]
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -144,7 +145,7 @@ def _of_workers(rows: list[AccountStatus], what: Word, now: float) -> list[Serie
         each("gauge", "backoff_seconds", "Seconds to the next try.", wait),
         each("gauge", "loop_lag_seconds", "Lag of the worker's loop.", lag),
         _restarts(rows, what),
-        each("gauge", "rss_bytes", "Resident memory of the worker.", lambda row: row.rss_bytes),
+        each("gauge", "rss_bytes", MEMORY, lambda row: row.rss_bytes),
         each("gauge", "cpu_ratio", "Cores that the worker uses.", cpu),
         each("gauge", "open_files", "Files that the worker has open.", lambda row: row.fds),
     ]

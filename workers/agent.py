@@ -63,6 +63,8 @@ class AgentManifest:
     agent of this kind can be tried. ``status`` holds the first values of the fields that the agent
     reports. ``lacks`` names what a turn may ask for and the kind takes no notice of: ``model``,
     ``thinking``, ``instructions``, ``tools``; answers to clients name those as ignored.
+    ``programs``: its turns are programs of this host, whose memory counts as the agent's. So an
+    agent has the memory limits of its own entry only: the general ones are for a worker alone.
     """
 
     id: str
@@ -77,6 +79,7 @@ class AgentManifest:
     attached: bool = False
     late: Sequence[str] = ()
     lacks: Collection[str] = ()
+    programs: bool = False
 
     def __post_init__(self) -> None:
         hide_secrets(self.config, (*self.secrets, *self.secret_parts))

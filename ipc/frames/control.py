@@ -61,9 +61,10 @@ class WorkerReady(LinkFrame, tag=2, frozen=True):
 class Beat(LinkFrame, tag=3, frozen=True):
     """Sign of life from the worker's event loop, with its own figures.
 
-    ``lag`` is the loop's delay in seconds, ``cpu`` seconds of CPU used so far. ``emitted``
-    and ``acked`` are sequence numbers; their difference is what a kill could lose. ``media_bytes``
-    is what the files of its messages take, ``media_refusal`` why the last one was not stored.
+    ``lag`` is the loop's delay in seconds, ``cpu`` seconds of CPU used so far. ``rss_bytes``
+    includes the programs that the worker has started. ``emitted`` and ``acked`` are sequence
+    numbers; their difference is what a kill could lose. ``media_bytes`` is what the files of its
+    messages take, ``media_refusal`` why the last one was not stored.
     """
 
     lag: Seconds

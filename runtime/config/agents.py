@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ipc.frames.words import AGENT, agent_key
 from runtime.config.account_rules import launcher_problems
@@ -32,6 +33,7 @@ from runtime.config.channel_section import (
 )
 from runtime.config.check import join, problems
 from runtime.config.errors import ConfigError, Problem
+from runtime.config.fields import Section
 from runtime.config.model import Config
 from runtime.config.section_rules import field_problems, layer_problems, rule_problems
 from runtime.config.supervisor_model import AccountLimitsConfig, RestartConfig
@@ -121,7 +123,7 @@ def _problems(
     if isinstance(kind, str) and kind and kind not in kinds and kind not in kinds.broken:
         known = {*kinds, *kinds.broken}
         found.append(Problem(join(path, "kind"), unknown(kind, known, "kind of agent")))
-    found += layer_problems(supervisor_parts(config, LAYERED), LAYERED, [own], path)
+    found += layer_problems(_base(config, kinds, kind), LAYERED, [own], path)
     found += launcher_problems(own, path)
     if not isinstance(kind, str) or kind not in kinds:
         return found
@@ -134,7 +136,7 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
     """Assemble an agent from checked fields."""
     own, given = split_fields(fields, OF_AGENT)
     common = msgspec.convert({**own, **{name: {} for name in LAYERED}}, AgentConfig)
-    base = supervisor_parts(config, LAYERED)
+    base = _base(config, kinds, common.kind)
     usable = kinds.get(common.kind)
     manifest = usable.manifest if usable else AgentManifest(common.kind, common.kind, NoFields, "")
     ref = usable.ref if usable else ""
@@ -169,6 +171,20 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
             common.kind, id, ref, common.launcher, common.confine, common.proxy, given, config.media
         ),
     )
+
+
+def _base(config: Config, kinds: AgentKinds, kind: Any) -> dict[str, Section]:
+    """Return the parts of ``supervisor`` that the fields of an agent override.
+
+    The memory limits there are meant for a worker alone: where programs count, only those of the
+    entry apply.
+    """
+    base = supervisor_parts(config, LAYERED)
+    usable = kinds.get(kind) if isinstance(kind, str) else None
+    if usable is not None and usable.manifest.programs:
+        limits = config.supervisor.limits
+        base["limits"] = replace(limits, memory_soft_bytes=None, memory_hard_bytes=None)
+    return base
 
 
 def _lacks(manifest: AgentManifest, given: Mapping[str, Any]) -> tuple[str, ...]:

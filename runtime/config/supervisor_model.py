@@ -149,15 +149,16 @@ class AccountLimitsConfig(Section, frozen=True):
     memory_soft_bytes: Annotated[
         Annotated[int, Meta(ge=16 << 20)] | None,
         Meta(
-            description="Bytes of memory (PSS) above which it is replaced in order; `null`: no "
-            "limit. With control groups also `memory.high`."
+            description="Bytes of memory (PSS), with the programs that it has started, above "
+            "which it is replaced in order; `null`: no limit. With control groups also "
+            "`memory.high`."
         ),
     ] = 192 << 20
     memory_hard_bytes: Annotated[
         Annotated[int, Meta(ge=16 << 20)] | None,
         Meta(
-            description="Bytes of memory (PSS) above which it is killed at once; `null`: no "
-            "limit. With control groups `memory.max`."
+            description="Bytes of memory (PSS), with the programs that it has started, above "
+            "which it is killed at once; `null`: no limit. With control groups `memory.max`."
         ),
     ] = 256 << 20
     recycle_jitter_seconds: Annotated[

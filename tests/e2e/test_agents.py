@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shlex
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ipc.frames.words import Phase
 from tests.support.agent_packages import install_kind
 from tests.support.daemon import Daemon
+from tests.support.until import until
 
 pytestmark = pytest.mark.e2e
 MAIN = "agent:main"
@@ -133,3 +138,37 @@ async def test_a_program_that_is_attached_answers_in_place_of_a_process(tmp_path
         await client.close()
         await daemon.wait(lambda status: is_so(status, *waiting))
         await asking.close()
+
+
+HOG = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+kept = b"x" * (200 << 20)
+time.sleep(3600)
+"""
+
+
+async def test_the_programs_of_an_agent_count_towards_its_memory_and_end_with_it(
+    tmp_path: Path,
+) -> None:
+    pid = tmp_path / "pid"
+    program = shlex.join([sys.executable, "-c", HOG, str(pid)])
+    main = {
+        "kind": "command",
+        "command": ["sh", "-c", f"{program}; exit 0"],  # below another program
+        "limits": {"memoryHardBytes": 128 << 20},
+        "repeat": "never",
+    }
+    config = {
+        "agents": {"default": "main", "entries": {"main": main}},
+        "channels": {"local": {"accounts": {"one": {}}}},
+        "supervisor": {"beatSeconds": 0.2},
+    }
+    async with Daemon(tmp_path, config) as daemon:
+        await daemon.wait(running)
+        asking = asyncio.create_task(daemon.command("agent", "-m", "go", "--agent", "main"))
+        row = agents(await daemon.wait(lambda s: agents(s)[MAIN]["restarts"]))[MAIN]
+        assert "over the hard limit of 128 MiB" in row["lastError"]
+        await until(lambda: not psutil.pid_exists(int(pid.read_text())))
+        code, _, err = await asking
+        assert code != 0, err

@@ -204,6 +204,10 @@ class WorkerControlLink:
         if not dealer.send(encode(frames)):
             self._incomplete = True
 
+    def _on_weighed(self, weighed: asyncio.Future[int]) -> None:
+        if not weighed.cancelled():
+            self._send(Weighed(weighed.result()))
+
     def _on_body(self, body: bytes) -> None:
         if not body:  # the router's greeting: what an earlier connection carried may be lost
             self._incomplete = self._met
@@ -220,7 +224,9 @@ class WorkerControlLink:
             elif isinstance(frame, GatewayUp):
                 self._on_gateway(frame.up)
             elif isinstance(frame, Weigh):
-                self._send(Weighed(self._pss()))
+                # In a thread: the kernel walks all pages of all programs that it has started.
+                weighing = self._loop.run_in_executor(None, self._pss)
+                weighing.add_done_callback(self._on_weighed)
             elif isinstance(frame, LoginAnswer):
                 self._send(self._on_login(frame))
             elif isinstance(frame, BeatInterval):

@@ -37,14 +37,20 @@ def apply_limits(boot: WorkerBoot) -> None:
 
 
 def rss_bytes() -> int:
-    """Return the resident memory of this process; the peak value if no file can be opened."""
-    known = procfs.rss_bytes()
+    """Return the resident memory of this process and of the programs that it has started.
+
+    It is the peak value of this process alone if no file can be opened.
+    """
+    known = procfs.tree_rss_bytes()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 if known is None else known
 
 
 def pss_bytes() -> int:
-    """Return this process's proportional share of memory in bytes; 0 if it cannot be read."""
-    return procfs.pss_bytes() or 0
+    """Return the proportional share of memory of this process and of the programs below it.
+
+    0 if it cannot be read.
+    """
+    return procfs.tree_pss_bytes() or 0
 
 
 def cpu_seconds() -> float:

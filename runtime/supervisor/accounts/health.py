@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ipc import procfs
 from ipc.frames.words import Phase
@@ -17,7 +17,6 @@ from runtime.config.supervisor_model import HealthMonitorConfig
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.health_rules import HealthFacts, HealthRules, check
 from runtime.supervisor.lifecycle import MEMORY, Restart
-from runtime.supervisor.processes import vitals
 
 REMEMBERED = 64  # restarts; more than any sensible cap per hour
 UNANSWERED = 3  # questions for the memory in a row: a worker whose loop is blocked is silent too
@@ -28,9 +27,9 @@ class HealthCheck:
     """Checks one account across its incarnations.
 
     ``rand`` returns a random number in [0, 1), ``pss`` the proportional share of a process's memory
-    in bytes, ``anonymous`` its anonymous memory, ``wall`` the epoch seconds. ``ask(account)`` asks
-    the worker to measure itself. ``unweighed`` is set while the memory may be above a limit but
-    cannot be measured.
+    in bytes, ``anonymous`` its anonymous memory, ``programs`` what it has started, ``wall`` the
+    epoch seconds. ``ask(account)`` asks the worker to measure itself, with its programs.
+    ``unweighed`` is set while the memory may be above a limit but cannot be measured.
     """
 
     def __init__(
@@ -39,7 +38,8 @@ class HealthCheck:
         *,
         rand: Callable[[], float] = random.random,
         pss: Callable[[int], int | None] = procfs.pss_bytes,
-        anonymous: Callable[[int], int | None] = vitals.anonymous_bytes,
+        anonymous: Callable[[int], int | None] = procfs.anonymous_bytes,
+        programs: Callable[[int], Collection[int]] = procfs.children,
         ask: Callable[[Account], None] = lambda account: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -47,6 +47,7 @@ class HealthCheck:
         self._rand = rand
         self._pss = pss
         self._anonymous = anonymous
+        self._programs = programs
         self._ask = ask
         self._wall = wall
         self._asked: deque[float] = deque(maxlen=REMEMBERED)
@@ -111,8 +112,9 @@ class HealthCheck:
 
         Measuring makes the kernel walk all pages, so it is done only if the resident size, which is
         never smaller, is above a limit. Without privileges the share is hidden from us
-        (``prctl.forbid_inspection``), and the worker measures it. Untrusted code could report too
-        little, but a report below the anonymous memory is not believed.
+        (``prctl.forbid_inspection``), and the worker measures it. So it does if programs of its may
+        have the rest: there may be many, and nothing else waits for it. Untrusted code could report
+        too little, but a report below the anonymous memory is not believed.
         """
         limits, process = self._account.spec.limits, self._account.child.process
         lowest = limits.memory_soft_bytes or limits.memory_hard_bytes
@@ -126,6 +128,8 @@ class HealthCheck:
         if share is None:
             self._unanswered += 1
             self.unweighed = self.unweighed or (self._unanswered > UNANSWERED and not self._apart)
+            self._ask(self._account)
+        elif share <= lowest and self._programs(process.pid):
             self._ask(self._account)
         self._compare(max(share or 0, certain), now)
 

@@ -20,24 +20,9 @@ if TYPE_CHECKING:
 
 STOPPED = "stopped"  # psutil.STATUS_STOPPED
 VMSTAT = Path("/proc/vmstat")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 EXEC_SECONDS = 0.1  # waited at most for a program to have its arguments; typically below 5 ms
 
 T = TypeVar("T")
-
-
-def anonymous_bytes(pid: int) -> int | None:
-    """Return the anonymous resident memory in bytes (not part of a file, not shared).
-
-    The kernel shows it for every process. For one that shares no memory it is nearly all of it.
-    """
-
-    def read() -> int:
-        with open(f"/proc/{pid}/statm", "rb") as statm:
-            resident, shared = map(int, statm.read().split()[1:3])
-        return (resident - shared) * _PAGE
-
-    return _or_none(read)
 
 
 def cpu_seconds(pid: int) -> float | None:

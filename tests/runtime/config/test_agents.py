@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.config.agents import AgentSpec, wanted_agents
+from runtime.config.errors import ConfigError
 from runtime.config.load import load_text
 from tests.runtime.config.example import known, read, refused
 from workers.agents.registry import COMMON_FIELDS
@@ -46,6 +47,26 @@ def test_what_is_listed_is_there_instead_and_runs(tmp_path: Path) -> None:
     assert spec.config == {"baseUrl": "http://m"}
     assert spec.enabled
     assert spec.configured
+
+
+def test_programs_have_the_memory_limits_of_their_entry_only(tmp_path: Path) -> None:
+    limits = "limits: {memoryHardBytes: 33554432}"  # less than the soft one of the supervisor
+    run = "kind: 'command', command: ['true']"
+    entries = f"a: {{{run}}}, b: {{{run}, {limits}}}, c: {{kind: 'echo'}}"
+    text = f"{{agents: {{default: 'a', entries: {{{entries}}}}}}}"
+    found = load_text(tmp_path / "trunkline.json5", text)
+    memory = {
+        key: (spec.limits.memory_soft_bytes, spec.limits.memory_hard_bytes)
+        for key, spec in found.agents.items()
+    }
+    assert memory == {
+        "agent:a": (None, None),
+        "agent:b": (None, 32 << 20),
+        "agent:c": (192 << 20, 256 << 20),
+    }
+    wrong = f"{{agents: {{default: 'c', entries: {{c: {{kind: 'echo', {limits}}}}}}}}}"
+    with pytest.raises(ConfigError, match="must not be less than memorySoftBytes"):
+        load_text(tmp_path / "trunkline.json5", wrong)
 
 
 def test_its_parts_lie_over_those_of_the_supervisor(tmp_path: Path) -> None:

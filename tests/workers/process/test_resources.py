@@ -71,6 +71,18 @@ except OSError:
     assert done.stdout == "64 True\n", done.stderr
 
 
+def test_the_figures_of_memory_include_the_programs_that_it_has_started() -> None:
+    program = "kept = b'x' * (64 << 20); print(flush=True); input()"
+    before = resources.rss_bytes(), resources.pss_bytes()
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        beside = resources.rss_bytes(), resources.pss_bytes()
+        process.communicate(b"\n")
+    assert min(more - less for less, more in zip(before, beside, strict=True)) > 60 << 20
+
+
 def test_its_share_of_memory_is_at_most_what_is_resident() -> None:
     assert 1_000_000 < resources.pss_bytes() <= resources.rss_bytes()
 

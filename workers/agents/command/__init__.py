@@ -33,5 +33,6 @@ manifest = CommandManifest(
     label="Program",
     config=CommandConfig,
     agent="workers.agents.command.agent:CommandAgent",
+    programs=True,
     example={"command": ["claude", "-p"], "instructions": "Answer in one paragraph."},
 )

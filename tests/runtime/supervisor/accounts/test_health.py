@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -86,6 +86,7 @@ def health_check(
     share: int | None = 0,
     certain: int | None = None,
     wall: Callable[[], float] = lambda: NOW,
+    programs: Collection[int] = (),
 ) -> HealthCheck:
     def ask(asked: object) -> None:
         account.asked += 1
@@ -95,6 +96,7 @@ def health_check(
         rand=lambda: 0.5,
         pss=lambda pid: share,
         anonymous=lambda pid: certain,
+        programs=lambda pid: programs,
         ask=ask,
         wall=wall,
     )
@@ -231,6 +233,23 @@ def test_a_process_that_hides_its_memory_weighs_itself() -> None:
     reason = "memory: 120 MiB, over the soft limit of 100 MiB"
     assert account.posted == [Restart(automatic=True, reason=reason, why=MEMORY)]
     assert not watch.unweighed
+
+
+@pytest.mark.parametrize(
+    ("share", "programs", "asked"),
+    [(90 * MIB, (), 0), (90 * MIB, (4712,), 1), (110 * MIB, (4712,), 0)],
+)
+def test_one_whose_programs_may_have_too_much_weighs_itself_with_them(
+    share: int, programs: Collection[int], asked: int
+) -> None:
+    account = FakeAccount()
+    account.rss = 300 * MIB  # with the programs
+    watch = health_check(account, share, programs=programs)
+    watch.check(0.0)
+    assert account.asked == asked
+    account.share = 250 * MIB if asked else None
+    watch.check(1.0)
+    assert account.process.killed == asked
 
 
 def test_below_its_limits_it_is_not_asked() -> None:

@@ -92,14 +92,6 @@ def test_a_share_of_a_core_is_never_negative(
     assert vitals.share_percent(used, seconds) == percent
 
 
-def test_memory_that_belongs_to_nothing_else_is_less_than_all() -> None:
-    kept = bytearray(os.urandom(1024)) * (8 << 10)
-    certain, resident = vitals.anonymous_bytes(os.getpid()), rss_bytes(os.getpid())
-    assert certain is not None
-    assert resident is not None
-    assert len(kept) < certain < resident
-
-
 def test_a_process_that_hides_its_environment_is_known_by_its_arguments() -> None:
     code = """
 import os
