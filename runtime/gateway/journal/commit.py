@@ -141,7 +141,10 @@ class Commit:
         return outcome
 
     def arguments(self) -> tuple[bytes, str]:
-        """Return the arguments of the statement ``STORE``: the joined bodies, and the steps."""
+        """Return the arguments of the statement ``STORE``: the joined bodies, and the steps.
+
+        Long bodies are held only once, so it is called only once.
+        """
         for account in [*self._frames]:
             self._store_frames(account)
         for account in [*self._ids]:
@@ -149,7 +152,9 @@ class Commit:
         for place in self.places.values():
             text = _json(msgspec.structs.replace(place, cursor=b"")).decode()
             self._step(schema.PLACE, place.number, text=text, body=place.cursor)
-        return b"".join(self._bodies), _json(self._rows).decode()
+        bodies = b"".join(self._bodies)
+        self._bodies.clear()
+        return bodies, _json(self._rows).decode()
 
     def _place(self, key: str) -> Place:
         place = self.places.get(key) or self._before.get(key)

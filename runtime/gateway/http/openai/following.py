@@ -159,9 +159,12 @@ class FollowedRun:
         if (refusal := failure_of(run)) is not None:
             return refusal
         try:
-            return reader.end(run)
+            reply = reader.end(run)
         except HttpRefusal as lacking:
             return lacking
+        if self._events is not None and not reply.more:
+            self._events.complete(reply.text)  # all of it was streamed
+        return reply
 
     def _restarting(self) -> HttpRefusal:
         """Return the answer of a gateway that ends before the run does."""

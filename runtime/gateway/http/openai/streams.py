@@ -40,6 +40,7 @@ class EventWriter:
         self._request = request
         self._socket = socket_of(request)
         self._waiting: deque[str] = deque()
+        self._whole, self._at = "", 0  # the text once all of it was added, and where the rest is
         self._length = self._bytes = 0
         self._wake = asyncio.Event()
         self._closed = self._lost = False
@@ -65,6 +66,16 @@ class EventWriter:
         if self._length > MAX_WAITING:
             self._cut_off()
 
+    def complete(self, text: str) -> None:
+        """Hold the waiting end of ``text``, all of which was added, as a part of it.
+
+        The text is in memory as long as this anyway; what waits would be there a second time.
+        """
+        if self._waiting:
+            self._waiting.clear()
+            self._whole, self._at = text, len(text) - self._length
+            self._hold(self._size_of_rest())
+
     @property
     def slow(self) -> bool:
         """True once the client has not read for too long, and its connection was ended."""
@@ -80,7 +91,7 @@ class EventWriter:
     def drop(self) -> None:
         """Drop all waiting text."""
         self._waiting.clear()
-        self._length = 0
+        self._whole, self._at, self._length = "", 0, 0
         self._hold(0)
 
     def mark_lost(self) -> None:
@@ -106,7 +117,7 @@ class EventWriter:
                 await self.write(KEEP_ALIVE)
         self._require_connection()
         text = self._piece()
-        if not self._closed and not self._waiting:
+        if not self._closed and not self._length:
             self._wake.clear()
         return None if self._closed and not text else text
 
@@ -125,6 +136,8 @@ class EventWriter:
 
     def _piece(self) -> str:
         """Remove and return the next waiting text, at most one event's worth."""
+        if self._whole:
+            return self._piece_of_whole()
         taken, length = [], 0
         while self._waiting and length < PIECE:
             text = self._waiting.popleft()
@@ -139,6 +152,18 @@ class EventWriter:
         self._length -= length
         self._hold(self._bytes)
         return "".join(taken)
+
+    def _piece_of_whole(self) -> str:
+        piece = self._whole[self._at : self._at + PIECE]
+        self._at += len(piece)
+        self._length -= len(piece)
+        self._hold(self._size_of_rest())
+        if not self._length:
+            self._whole, self._at = "", 0
+        return piece
+
+    def _size_of_rest(self) -> int:
+        return sys.getsizeof(self._whole) * self._length // len(self._whole)
 
     def _hold(self, size: int) -> None:
         self._bytes = size

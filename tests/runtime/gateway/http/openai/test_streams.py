@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -86,6 +87,41 @@ async def test_a_long_text_goes_out_in_pieces() -> None:
         taken.append(piece)
     assert "".join(taken) == text
     assert [len(each) for each in taken] == [PIECE, PIECE, PIECE, 5]
+
+
+@pytest.mark.parametrize("read", [0, 1])
+async def test_what_waits_of_a_whole_text_is_held_with_it(read: int) -> None:
+    unread = UnreadOutput(10_000_000, lambda: 0.0)
+    events = Written(unread)
+    text = "".join(chr(0x1F600 + n % 60) for n in range(3 * PIECE + 5))
+    left = 4 * (3 - read) * PIECE  # bytes
+    tracemalloc.start()
+    try:
+        for start in range(0, len(text), 1000):
+            events.add(text[start : start + 1000])
+        taken = [str(await events.next()) for _ in range(read)]
+        before, _ = tracemalloc.get_traced_memory()
+        events.complete(text)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert before - after > left
+    assert left < unread.size_bytes < left + 200
+    events.close()
+    while (piece := await events.next()) is not None:
+        taken.append(piece)
+    assert "".join(taken) == text
+    assert [len(each) for each in taken] == [PIECE, PIECE, PIECE, 5]
+    assert unread.size_bytes == 0
+
+
+async def test_a_text_of_which_nothing_waits_is_not_held() -> None:
+    events = Written()
+    events.add("x")
+    assert await events.next() == "x"
+    events.complete("x")
+    events.close()
+    assert await events.next() is None
 
 
 async def test_where_all_streams_hold_too_much_the_fullest_is_cut() -> None:
