@@ -88,6 +88,6 @@ def _shorten(output: Path, most_bytes: int) -> None:
         rest = file.read()
         with contextlib.suppress(OSError):
             older = output.with_name(f"{output.name}.1")
-            older.touch(mode=0o600)
-            older.write_bytes(rest)
+            with open(older, "wb", opener=open_to_write) as kept:
+                kept.write(rest)
         file.truncate(0)

@@ -22,7 +22,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from ipc.files import READ_BYTES, read_regular, set_aside, write_atomically
+from ipc.files import READ_BYTES, open_to_write, read_regular, set_aside, write_atomically
 from ipc.frames.words import Phase
 from ipc.joined_records import WINDOW_MS, JoinedRecords
 from ipc.nesting import MALFORMED, decode_json
@@ -289,7 +289,7 @@ class History:
                 # file that others have removed, and it has nothing of an account that is gone.
                 self._renew()
             else:
-                with self.path.open("ab") as file:
+                with open(self.path, "ab", opener=open_to_write) as file:
                     file.write(data)
                 self._size += len(data)
             self._fault = None

@@ -16,7 +16,7 @@ from pathlib import Path
 from ipc import timeouts
 from ipc.connection_errors import failure_text, host_and_port
 from ipc.dial import address_of, dial
-from ipc.files import read_regular
+from ipc.files import open_to_write, read_regular
 from ipc.nesting import load_json
 from workers.channels.irc.config import IrcConfig
 from workers.errors import ChannelError, Misconfigured, Transient
@@ -48,8 +48,11 @@ class AddressMemory:
         if self.tried and (good, bad) != (self.worked, self.failed):
             self.worked, self.failed = good, bad
             known = {"host": self._host, "worked": good, "failed": bad}
-            with contextlib.suppress(OSError):
-                self._path.write_text(json.dumps(known))
+            with (
+                contextlib.suppress(OSError),
+                open(self._path, "w", opener=open_to_write) as file,
+            ):
+                json.dump(known, file)
 
 
 async def connect(

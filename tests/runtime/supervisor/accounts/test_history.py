@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ipc.files import open_to_write
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts import history as module
 from runtime.supervisor.accounts.history import (
@@ -278,22 +279,36 @@ def test_it_is_written_anew_when_it_has_grown(
 def test_a_hanging_disk_blocks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "END_WITHIN", 0.05)
     monkeypatch.setattr(module, "WAITING", 5)
+    goes_on = threading.Event()
+
+    def wait(path: Path, flags: int) -> int:
+        goes_on.wait()
+        return open_to_write(path, flags)
+
+    monkeypatch.setattr(module, "open_to_write", wait)
     path = tmp_path / "history.jsonl"
-    os.mkfifo(path)  # opening it for writing waits for a reader that does not come
-    history = History.__new__(History)
-    monkeypatch.setattr(History, "_load", lambda self: None)
-    History.__init__(history, path)
+    path.touch()
+    history = History(path)
     for number in range(100):
         history.add(KEY, entry(number))
     assert len(history.of(KEY)) == EVENTS
     assert history.dropped > 0
     history.close()  # returns although the thread still waits
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # let it go on
-    try:
-        while history._thread.is_alive():  # the queue was too full for the word that ends it
-            history.close()
-    finally:
-        os.close(reader)
+    goes_on.set()
+    while history._thread.is_alive():  # the queue was too full for the word that ends it
+        history.close()
+
+
+def test_a_named_pipe_in_its_place_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    os.mkfifo(path)
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+        for _ in range(2):  # the first write fails
+            _drained(history)
+    assert path.is_file()
+    with opened(path) as history:
+        assert history.of(KEY) == [entry(1)]
 
 
 def test_an_account_that_is_gone_is_forgotten_at_the_next_start(tmp_path: Path) -> None:

@@ -145,7 +145,11 @@ def test_a_damaged_memory_is_none(tmp_path: Path, damage: str) -> None:
 
 def test_a_named_pipe_in_the_place_of_the_memory_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "address.json")
-    assert AddressMemory(tmp_path / "address.json", "h").worked == ""
+    memory = AddressMemory(tmp_path / "address.json", "h")
+    assert memory.worked == ""
+    memory.tried = "192.0.2.1"
+    memory.save(worked=True)
+    assert memory.worked == "192.0.2.1"
 
 
 async def test_a_silent_address_does_not_use_up_the_time(
