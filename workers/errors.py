@@ -42,6 +42,10 @@ LONGEST_WAIT = 1e9  # seconds; an infinite wait would fit into no frame
 PASSING = frozenset({"rate_limited", "unavailable"})  # reasons that pass by themselves
 
 
+def _bounded(wait: float | None) -> float | None:
+    return None if wait is None else min(LONGEST_WAIT, wait)
+
+
 class ChannelError(Exception):
     """The base of all errors that a plugin raises on purpose."""
 
@@ -54,7 +58,7 @@ class Transient(ChannelError):
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after = _bounded(retry_after)
 
 
 class RateLimited(Transient):
@@ -134,7 +138,7 @@ class SendFailed(ChannelError):
         if scope not in get_args(Scope):
             raise ValueError(f"scope: {scope!r} is none of {', '.join(get_args(Scope))}")
         self.reason = reason
-        self.retry_after = retry_after if retry_after is None else min(LONGEST_WAIT, retry_after)
+        self.retry_after = _bounded(retry_after)
         self.scope = scope
         if retryable is None:
             retryable = reason in PASSING or retry_after is not None

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from ipc.frames import words
 from workers import errors
-from workers.errors import ChannelError, MaybeSent, SendFailed, Transient
+from workers.errors import (
+    LONGEST_WAIT,
+    ChannelError,
+    MaybeSent,
+    RateLimited,
+    SendFailed,
+    Transient,
+)
 
 
 def test_every_error_of_a_plugin_is_one_family() -> None:
@@ -83,3 +91,9 @@ def test_what_may_have_arrived_is_never_to_be_sent_again() -> None:
 def test_a_passing_fault_may_name_its_time() -> None:
     assert Transient("busy", retry_after=90).retry_after == 90
     assert Transient().retry_after is None
+
+
+@pytest.mark.parametrize("error", [Transient, RateLimited, SendFailed])
+@pytest.mark.parametrize("wait", [1e300, math.inf, math.nan])
+def test_a_wait_without_an_end_has_a_bound(error: Any, wait: float) -> None:
+    assert error("busy", retry_after=wait).retry_after == LONGEST_WAIT

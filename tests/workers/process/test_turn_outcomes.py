@@ -9,6 +9,7 @@ import pytest
 
 from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, TurnEvent, TurnOutcome
 from workers.errors import (
+    LONGEST_WAIT,
     ChannelError,
     Finished,
     LoggedOut,
@@ -35,6 +36,7 @@ CASES: list[tuple[BaseException, str, str, float | None]] = [
     (Transient("later", retry_after=3), "transient", "later", 3),
     (Transient(), "transient", "transient", None),
     (RateLimited("429", retry_after=7), "rate_limited", "429", 7),
+    (RateLimited("429", retry_after=1e308), "rate_limited", "429", LONGEST_WAIT),
     (TurnRefused("no"), "refused", "no", None),
     (TurnTooLarge("long"), "too_large", "long", None),
     (Misconfigured("no model"), "misconfigured", "no model", None),
