@@ -185,9 +185,10 @@ async def test_what_ends_after_our_close_frame_is_not_carried_out() -> None:
         connection.receive = received.append
         sent = text_frame(message(b"yes", LONG))
         writer.write(sent[: LONG // 2])
+        # Nothing else shows how much of it has come.
         await until(lambda: connection._long is not None)
         connection.close(1008, "slow consumer")
         assert (await reader.readexactly(1))[0] == 0x88
         writer.write(sent[LONG // 2 :])
-        await until(lambda: connection._long is None)
+        await until(lambda: connection._long is None)  # nothing answers it
         assert received == []
