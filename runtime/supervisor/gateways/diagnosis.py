@@ -33,7 +33,7 @@ _CONFIGURATION = re.compile(
 _FATAL = re.compile(
     r"startup migrations? (is |are )?already running|retry after the other gateway finishes"
     r"|(unsupported|requires) node|node(\.js)? v?[\d.]+ is (not supported|unsupported)"
-    r"|WAL.?reset.*unsafe|unsafe.*WAL.?reset",
+    r"|^(?=.*WAL.?reset).*unsafe",
     re.IGNORECASE,
 )
 

@@ -23,7 +23,9 @@ SLOW_TOTAL = 30.0
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?\s*")
 _NUMBER = r"(?<!\d)(\d+(?:\.\d+)?)"
-_STAGE = re.compile(rf"startup trace: .*?{_NUMBER}ms total={_NUMBER}ms", re.IGNORECASE)
+# Here and below only the first of several equal words counts: to look for the rest behind each of
+# them would take the square of a line's length, and a client's words may be in it.
+_STAGE = re.compile(rf"^(?>.*?startup trace: ).*?{_NUMBER}ms total={_NUMBER}ms", re.IGNORECASE)
 
 
 class Level(StrEnum):
@@ -36,16 +38,16 @@ class Level(StrEnum):
 
 
 _DROP = (
-    re.compile(r"token_mismatch.*(control-ui|webchat)|(control-ui|webchat).*token_mismatch", re.I),
-    re.compile(r"closed before connect.*token mismatch", re.I),
+    re.compile(r"^(?=.*token_mismatch).*(control-ui|webchat)", re.I),
+    re.compile(r"^(?>.*?closed before connect).*token mismatch", re.I),
 )
 _DEBUG = (
-    re.compile(r"closed before connect.*code=(1005|1006)", re.I),
+    re.compile(r"^(?>.*?closed before connect).*code=(1005|1006)", re.I),
     re.compile(r"security warning: dangerous config", re.I),
     re.compile(r"ExperimentalWarning|DeprecationWarning|--trace-(deprecation|warnings)"),
     re.compile(r"Debugger (attached|listening)|nodejs\.org/en/docs/inspector", re.I),
     re.compile(r"Config warnings:"),
-    re.compile(r"NODE_OPTIONS.*--require|--require.*NODE_OPTIONS"),
+    re.compile(r"^(?=.*NODE_OPTIONS).*--require"),
 )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from runtime.supervisor.gateways.diagnosis import Kind, diagnose
 from runtime.supervisor.gateways.stderr import EVERY, LINES, Level, StderrRing, level_of, plain
+from runtime.supervisor.lifecycle import Exit
 
 
 @pytest.mark.parametrize(
@@ -78,3 +82,24 @@ def test_endless_different_lines_cost_bounded_memory() -> None:
     for number in range(10_000):
         ring.add(f"line {number}")
     assert len(ring._seen) <= 2000  # a leak shows nowhere else
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "token_mismatch ",
+        "webchat ",
+        "closed before connect ",
+        "NODE_OPTIONS ",
+        "--require ",
+        "startup trace: ",
+        "WAL reset ",
+        "unsafe ",
+    ],
+)
+def test_a_line_of_equal_words_is_read_in_a_time_that_grows_as_it_does(words: str) -> None:
+    line = words * (200_000 // len(words))
+    began = time.process_time()
+    assert level_of(line) is Level.WARN
+    assert diagnose(Exit(code=1), [line]).kind is Kind.TRANSIENT
+    assert time.process_time() - began < 5  # or it would be minutes
