@@ -34,24 +34,33 @@ export function isLong(...texts) {
 
 /** Return a text of JSON5 with each field and each value on a line of its own. Only blanks change. */
 export function spread(text) {
-  let out = "";
+  const lines = []; // to look at the whole for each piece would take the square of its length
   let depth = 0;
+  let now = ""; // the line that is being written
+  let last = ""; // what stands last in it
+  let before = ""; // the last piece that is no blank
   const line = () => {
-    out = `${out.trimEnd()}\n${"  ".repeat(Math.max(0, depth))}`;
+    if (now.trim()) lines.push(now.trimEnd());
+    now = "  ".repeat(Math.max(0, depth));
+    last = "";
   };
   for (const [piece] of text.matchAll(PIECES)) {
     if (piece === "{" || piece === "[") depth += 1;
     if (piece === "}" || piece === "]") {
       depth -= 1;
-      if (/[{[]\s*$/.test(out)) out = out.trimEnd(); // an empty one stays on its line
+      if (before === "{" || before === "[") now = lines.pop(); // an empty one stays on its line
       else line();
     }
     const blank = !piece.trim();
-    if (!blank) out += piece;
+    if (!blank) {
+      now += piece;
+      last = before = piece;
+    }
     if (/^[{[,]$/.test(piece) || piece.startsWith("//") || (blank && piece.includes("\n"))) line();
-    else if (blank && /\S$/.test(out)) out += " ";
+    else if (blank && /\S$/.test(last)) now += last = " ";
   }
-  return out.trim();
+  line();
+  return lines.join("\n").trim();
 }
 // Texts in quotes, comments, blanks, brackets and commas, and what stands between them.
 const PIECES = /"(?:[^"\\\n]|\\[^])*"?|'(?:[^'\\\n]|\\[^])*'?|\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)|\s+|[{}[\],]|[^\s{}[\],"'/]+|\//g;

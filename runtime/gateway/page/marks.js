@@ -9,7 +9,7 @@ export function blocksOf(text) {
   let lines = [];
   let code = null;
   const end = () => {
-    const plain = lines.join("\n").replace(/^\n+|\n+$/g, "");
+    const plain = trimmed(lines.join("\n"));
     if (code) blocks.push({ code: lines.join("\n"), language: code.language });
     else if (plain) blocks.push({ pieces: piecesOf(plain) });
     lines = [];
@@ -23,6 +23,14 @@ export function blocksOf(text) {
   }
   end();
   return blocks;
+}
+
+/** Return a text without the line breaks around it. A pattern would try each of many in its midst. */
+function trimmed(text) {
+  let [from, to] = [0, text.length];
+  while (text[from] === "\n") from += 1;
+  while (to > from && text[to - 1] === "\n") to -= 1;
+  return text.slice(from, to);
 }
 
 /** Return the pieces of a line: strings, `{code}`, `{bold}` and `{address}`. */

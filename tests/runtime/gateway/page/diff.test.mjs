@@ -67,3 +67,11 @@ test("a file of one line is compared field by field, whatever stands in its text
   assert.equal(spread("{a: 1, // one\nb: 2}"), "{\n  a: 1,\n  // one\n  b: 2\n}");
   for (const broken of ["", '{"a', "}]", "{a: [", "/* open"]) assert.equal(typeof spread(broken), "string");
 });
+
+test("a bracket in a comment is none, and a long line is spread in a time that grows as it does", () => {
+  assert.equal(spread("{a: [ // none: {\n]}"), "{\n  a: [\n    // none: {\n  ]\n}");
+  const text = `{${'"a": [{}, 1],'.repeat(50_000)}}`;
+  const begun = performance.now();
+  assert.equal(spread(text).split("\n").length, 50_000 * 4 + 2);
+  assert.ok(performance.now() - begun < 5000); // or it would be a minute
+});

@@ -22,3 +22,10 @@ test("code between fences is a block; a fence that is not closed reaches to the 
   assert.deepEqual(blocksOf("```\na\n```b"), [{ code: "a\n```b", language: "" }]);
   assert.deepEqual(blocksOf("\n\n"), []);
 });
+
+test("line breaks are left out around a text and kept in it, however many there are", () => {
+  const text = `a${"\n".repeat(200_000)}b`;
+  const begun = performance.now();
+  assert.deepEqual(blocksOf(`\n\n${text}\n`), [{ pieces: [text] }]);
+  assert.ok(performance.now() - begun < 5000); // or it would be half a minute
+});
