@@ -72,9 +72,12 @@ class _Top:
         loop.add_reader(sys.stdin.fileno(), self._read)
         loop.add_signal_handler(signal.SIGWINCH, self._changed.set)
         following = asyncio.create_task(self._follow())
+        following.add_done_callback(lambda _: self._changed.set())
         try:
-            while await self._step():
+            while not following.done() and await self._step():
                 pass
+            if following.done():
+                following.result()  # a fault of ours: what is shown would stay as it is
         finally:
             following.cancel()
             for task in self._doing:

@@ -56,3 +56,14 @@ async def test_accounts_are_chosen_and_controlled_by_keys(state: Path) -> None:
         assert ("channels.start", {"accounts": ["local:0"]}) in fake.asked
         assert "channels.stop" not in [method for method, _ in fake.asked]
     assert screen.text.rstrip().endswith("\x1b[?1049l")  # the terminal is as it was
+
+
+async def test_an_answer_that_it_cannot_read_ends_it(state: Path) -> None:
+    strange = status() | {"accounts": [{}]}
+    async with (
+        fake_supervisor(state, supervisor__status=strange),
+        on_terminal(state, "top") as screen,
+    ):
+        assert await screen.ends() == ExitCode.ERROR
+        assert "KeyError" in screen.text
+    assert "\x1b[?1049l" in screen.text  # the terminal is as it was
