@@ -70,9 +70,11 @@ class OpenAIAgent:
             self._opening = asyncio.create_task(self.ctx.thread(_open, self.config, self.ctx.proxy))
         try:
             return await asyncio.shield(self._opening)
-        except ImportError as error:
-            self._opening = None
-            raise Misconfigured(f"the {SDK} SDK cannot be imported: {error}") from None
+        except Exception as error:
+            self._opening = None  # what was in the way may pass
+            if isinstance(error, ImportError):
+                raise Misconfigured(f"the {SDK} SDK cannot be imported: {error}") from None
+            raise
 
 
 def _open(config: OpenAIConfig, proxy: str | None) -> ModelEndpoint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -79,6 +80,20 @@ async def test_an_sdk_that_cannot_be_imported_fails_the_turn_until_it_can(
             error = await failure_of_turn(agent, asked())
             assert isinstance(error, Misconfigured)
             assert "the openai SDK cannot be imported" in str(error)
+        fake.queue(pieces=["hi"])
+        assert text_of(await events_of(agent, asked())) == "hi"
+
+
+async def test_an_endpoint_that_cannot_be_opened_now_is_opened_for_the_next_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: object, proxy: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with rig(tmp_path) as (agent, fake):
+        with monkeypatch.context() as broken:
+            broken.setattr("workers.agents.openai.agent._open", fail)
+            assert isinstance(await failure_of_turn(agent, asked()), OSError)
         fake.queue(pieces=["hi"])
         assert text_of(await events_of(agent, asked())) == "hi"
 
