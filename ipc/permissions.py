@@ -26,15 +26,16 @@ def reason(error: OSError) -> str:
     text, path = error.strerror or str(error), _path_of(error)
     if path is None or error.errno not in (*_DENIED, errno.EROFS):
         return text
-    found = cure(path, read_only=error.errno == errno.EROFS)
+    found = cure(path, read_only=error.errno == errno.EROFS, denied=True)
     return f"{text}; {found}" if found else text
 
 
-def cure(path: Path, *, read_only: bool = False) -> str:
+def cure(path: Path, *, read_only: bool = False, denied: bool = False) -> str:
     """Return a sentence about what is in the way of writing ``path``; empty if nothing is.
 
-    ``read_only`` is whether its file system is. Without rights of their own, commands are those of
-    another user or of root.
+    ``read_only`` is whether its file system is. ``denied``: the kernel has refused it, for the sake
+    of another owner too, where the modes alone would allow it (a sticky directory). Without rights
+    of their own, commands are those of another user or of root.
     """
     path = Path(os.path.realpath(path))
     if path.parts[1:2] and path.parts[1] in _OF_THE_KERNEL:
@@ -48,10 +49,10 @@ def cure(path: Path, *, read_only: bool = False) -> str:
     except OSError:
         return ""
     own = os.geteuid()
+    if _accessible(obstacle) and (found.st_uid == own or not denied):
+        return ""  # or an attribute of the file, or a rule of a security module
     if found.st_uid == own:
         rights = "u+rwx" if stat.S_ISDIR(found.st_mode) else "u+rw"
-        if _accessible(obstacle):
-            return ""  # an attribute of the file, or a rule of a security module
         return f"you have no right to write {obstacle}: `chmod {rights} {_quoted(obstacle)}`"
     owner = _name(found.st_uid)
     if above.st_uid != own:

@@ -196,3 +196,11 @@ def test_a_file_that_may_be_written_needs_no_cure(home: Path) -> None:
         assert permissions.cure(home / "new") == ""
         denied = PermissionError(errno.EPERM, "Operation not permitted", path)
         assert permissions.describe(denied) == f"{path}: Operation not permitted"
+
+
+@root_only
+def test_the_file_of_another_that_may_be_written_needs_no_cure(home: Path) -> None:
+    """An error of the disk, say, is not the fault of its owner."""
+    path = file(home / "journal.db", 0o666)
+    with ordinary():
+        assert permissions.cure(path) == ""
