@@ -14,7 +14,7 @@ from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
 from ops.output.show import show_fields, show_json, show_rest
-from ops.output.text import age, moment
+from ops.output.text import moment
 
 app = command_app("List, add, run and remove scheduled jobs.")
 
@@ -315,15 +315,21 @@ def _milliseconds(option: str, text: str) -> int:
     return int(number) * UNITS[text[-1]]
 
 
+def _interval(milliseconds: int) -> str:
+    """Return an interval in all of its units: ``1m30s``; what is left out would be another one."""
+    text = ""
+    for unit, size in reversed(UNITS.items()):
+        count, milliseconds = divmod(milliseconds, size)
+        text += f"{count}{unit}" if count else ""
+    return f"{text}{milliseconds}ms" if milliseconds else text
+
+
 def _schedule(schedule: dict[str, Any]) -> str:
     match schedule["kind"]:
         case "at":
             return f"at {moment(schedule['at'])[:19]}"
         case "every":
-            milliseconds = schedule["everyMs"]
-            if milliseconds < 1000:
-                return f"every {milliseconds} ms"
-            return f"every {age(milliseconds / 1000)}"
+            return f"every {_interval(schedule['everyMs'])}"
     return f"{schedule['expr']} {schedule.get('tz', '')}".strip()
 
 

@@ -114,7 +114,8 @@ async def test_what_is_answered_is_shown(
     [
         ({"kind": "every", "everyMs": 90_000}, " every 1m30s "),
         ({"kind": "every", "everyMs": 86_400_000}, " every 1d "),
-        ({"kind": "every", "everyMs": 250}, " every 250 ms "),
+        ({"kind": "every", "everyMs": 250}, " every 250ms "),
+        ({"kind": "every", "everyMs": 90_061_500}, " every 1d1h1m1s500ms "),
         ({"kind": "at", "at": "2030-01-01T00:00:00Z"}, " at 2030-01-01 01:00:00 "),
     ],
 )
