@@ -11,9 +11,13 @@ const WAITS = [150, 350, 750, 1500, 3000, 6000, 12000, 24000, 30000]; // millise
 const REQUEST_MS = 30_000;
 const OPEN_MS = 20_000; // a browser itself waits two minutes for what does not answer at all
 const LOOK_MS = 5_000;
+const STEADY_MS = 3_000; // a session that ends sooner counts as a try that failed: else one followed the other without a pause
+const BRIEF = 4; // so many at most, as a gateway is there
+const AGAIN_MS = 3_000; // after a subscription that was refused
 // Pieces of what browsers say of themselves: each has those of the ones after it, too.
 const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
 const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
+const SUBSCRIBE = "events.subscribe";
 const CLOSE_ENDED = 4000; // ours: the page itself ends a session
 export const CLIENT = {
   id: "openclaw-control-ui",
@@ -106,7 +110,9 @@ export class Client {
       const request = { id, method, params, resolve, reject, onAccepted, sent: false };
       request.timer = setTimeout(() => {
         this.requests.delete(id);
-        const text = `${method} has not been answered within ${Math.round(timeout / 1000)} s`;
+        const time = `${Math.round(timeout / 1000)} s`;
+        const doubt = this._mayRepeat(request) ? "" : "; it may have been carried out";
+        const text = request.sent ? `${method} has not been answered within ${time}${doubt}` : `${method} was not sent: there was no connection for ${time}`;
         reject(new GatewayError({ message: text, details: { maybeExecuted: request.sent } }));
       }, timeout);
       this.requests.set(id, request);
@@ -192,9 +198,11 @@ export class Client {
 
   _opened(hello) {
     clearTimeout(this.opening);
-    this.failures = 0;
+    this.openedAt = Date.now();
     this.subscribed = "";
-    this.repeatable = new Set(hello.features?.repeatable?.always ?? []);
+    const { always = [], withKey = [] } = hello.features?.repeatable ?? {};
+    this.repeatable = new Set(always);
+    this.keyed = new Set(withKey);
     this._set({ state: "open", hello });
     this.onHello(hello);
     const tick = hello.policy?.tickIntervalMs ?? 30_000;
@@ -210,7 +218,7 @@ export class Client {
   _refused(error) {
     this._drop();
     if (error.retryable) {
-      this._wait(error.retryAfterMs || WAITS[0], error);
+      this._wait(error.retryAfterMs || this._pause(), error);
       return;
     }
     this._set({ state: "refused", error });
@@ -237,11 +245,14 @@ export class Client {
 
   _lost(socket, code, reason) {
     if (socket && socket !== this.socket) return;
+    const steady = wasOpen && Date.now() - this.openedAt > STEADY_MS;
+    if (wasOpen) this.failures = steady ? 0 : Math.min(this.failures, BRIEF);
     const wasOpen = this.connection.peek().state === "open";
     this._drop();
     for (const request of this.requests.values()) {
       if (!request.sent) continue;
-      if (this.repeatable?.has(request.method) || code === 1012) {
+      // The next session has a subscription of its own: this one would replace it by an older one.
+      if (request.method !== SUBSCRIBE && (this._mayRepeat(request) || code === 1012)) {
         request.sent = false; // what a gateway that restarts has not answered was not carried out
         continue;
       }
@@ -249,8 +260,17 @@ export class Client {
       this._fail(request, new GatewayError({ message, details: { maybeExecuted: true } }));
     }
     const message = reason || (wasOpen ? "the connection was lost" : "nothing answers there");
-    const wait = wasOpen ? 0 : WAITS[Math.min(this.failures++, WAITS.length - 1)];
-    this._wait(wait * (0.8 + 0.4 * Math.random()), new GatewayError({ message }));
+    this._wait(steady ? 0 : this._pause(), new GatewayError({ message }));
+  }
+
+  /** Return how long to wait before the next try, longer each time, so that not all clients come at once. */
+  _pause() {
+    return WAITS[Math.min(this.failures++, WAITS.length - 1)] * (0.8 + 0.4 * Math.random());
+  }
+
+  /** Return whether the gateway says that it does no harm to carry out a request twice. */
+  _mayRepeat({ method, params }) {
+    return this.repeatable?.has(method) || Boolean(params.idempotencyKey && this.keyed?.has(method));
   }
 
   _wait(milliseconds, error) {
@@ -296,8 +316,14 @@ export class Client {
     if (!replays) this.cursors = {}; // who asks for messages later wants those from then on
     const params = replays ? { ...wanted, cursors: this.cursors } : wanted;
     try {
-      const answer = await this.request("events.subscribe", params);
+      const answer = await this.request(SUBSCRIBE, params);
+      if (this.unheard) this._happened("client.subscribed", answer); // what came meanwhile is not known
+      this.unheard = false;
       if (replays) this.cursors = { ...answer.cursors, ...newer(this.cursors, answer.cursors) };
+      if (this.subscribed !== text || this.connection.peek().state !== "open") return; // another one is on its way
+      this.unheard = true;
+      this.subscribed = "";
+      setTimeout(() => this._subscribeSoon(), Math.max(AGAIN_MS, error.retryAfterMs ?? 0));
     } catch (error) {
       this._happened("client.unsubscribed", error);
     }

@@ -105,3 +105,132 @@ test("credentials that fail end the connection that asked for them, and no later
   assert.deepEqual([client.connection.value.state, client.connection.value.error.message], ["refused", "the key is gone"]);
   mock.timers.reset();
 });
+
+/** Open a client's session at the socket that it has opened last, as a gateway does that lets it in. */
+function letIn(sockets, payload = {}) {
+  sockets.at(-1).onmessage({ data: JSON.stringify({ type: "res", id: "connect", ok: true, payload }) });
+}
+
+function answer(sockets, request, frame) {
+  sockets.at(-1).onmessage({ data: JSON.stringify({ type: "res", id: request.id, ...frame }) });
+}
+
+function askedFor(socket, method) {
+  return socket.sent.filter((frame) => frame.method === method);
+}
+
+const turned = () => new Promise((done) => setImmediate(done));
+
+test("sessions that end at once, and refusals without a time, are followed by longer and longer pauses", () => {
+  const refuse = (socket) => socket.onmessage({ data: JSON.stringify({ type: "res", id: "connect", ok: false, error: { message: "starting", retryable: true } }) });
+  const end = (socket) => socket.onclose({ code: 1006, reason: "" });
+  for (const [what, begin] of Object.entries({
+    "ended at once": (sockets) => (letIn(sockets), end(sockets.at(-1))),
+    "refused": (sockets) => refuse(sockets.at(-1)),
+  })) {
+    const sockets = fakeSockets();
+    const client = new Client("ws://127.0.0.1/", async () => ({}));
+    client.open();
+    const pauses = [];
+    for (let tries = 0; tries < 5; tries++) {
+      begin(sockets);
+      pauses.push(client.connection.value.retryAt - Date.now());
+      mock.timers.tick(Math.ceil(pauses.at(-1)));
+    }
+    assert.deepEqual([...pauses].sort((a, b) => a - b), pauses, what);
+    assert.ok(pauses[4] > 2000, `${what}: ${pauses}`);
+    letIn(sockets);
+    mock.timers.tick(4_000); // that one holds: the next begins at once
+    end(sockets.at(-1));
+    assert.equal(client.connection.value.retryAt - Date.now(), 0, what);
+    client.close();
+    mock.timers.reset();
+  }
+});
+
+test("a subscription that is refused is made again, and then it is said that events may be missing", async () => {
+  const sockets = fakeSockets();
+  const client = new Client("ws://127.0.0.1/", async () => ({}));
+  const said = [];
+  client.on("*", (_, event) => said.push(event));
+  client.need({ events: ["channel.status"] });
+  client.open();
+  letIn(sockets);
+  for (let tries = 1; tries < 3; tries++) {
+    assert.equal(askedFor(sockets[0], "events.subscribe").length, tries);
+    answer(sockets, sockets[0].sent.at(-1), { ok: false, error: { message: "the gateway is starting" } });
+    await turned();
+    mock.timers.tick(2_999);
+    await turned();
+    assert.equal(askedFor(sockets[0], "events.subscribe").length, tries);
+    mock.timers.tick(1);
+    await turned();
+  }
+  answer(sockets, sockets[0].sent.at(-1), { ok: true, payload: {} });
+  await turned();
+  mock.timers.tick(60_000);
+  await turned();
+  assert.equal(askedFor(sockets[0], "events.subscribe").length, 3);
+  assert.deepEqual(said, ["client.opened", "client.unsubscribed", "client.unsubscribed", "client.subscribed"]);
+  client.close();
+  mock.timers.reset();
+});
+
+test("a session has its own subscription only, not the one on its way in the session before", async () => {
+  const sockets = fakeSockets();
+  const client = new Client("ws://127.0.0.1/", async () => ({}));
+  client.need({ events: ["channel.status"] });
+  client.open();
+  letIn(sockets, { features: { repeatable: { always: ["events.subscribe"] } } });
+  client.need({ events: ["channel.login"] });
+  sockets[0].onclose({ code: 1012, reason: "service restart" });
+  await turned();
+  mock.timers.tick(1000);
+  letIn(sockets);
+  assert.equal(sockets.length, 2);
+  const asked = askedFor(sockets[1], "events.subscribe").map(({ params }) => params.events);
+  assert.deepEqual(asked, [["channel.login", "channel.status"]]);
+  client.close();
+  mock.timers.reset();
+});
+
+test("of what was on its way when a session ended only that is sent again which does no harm", async () => {
+  const sockets = fakeSockets();
+  const client = new Client("ws://127.0.0.1/", async () => ({}));
+  client.open();
+  letIn(sockets, { features: { repeatable: { always: ["status"], withKey: ["chat.send"] } } });
+  const requests = [["status"], ["chat.send", { idempotencyKey: "k" }], ["chat.send", {}], ["channels.restart"]];
+  const lost = [];
+  for (const [method, params] of requests) client.request(method, params).catch((error) => lost.push(error));
+  sockets[0].onclose({ code: 1006, reason: "" });
+  await turned();
+  assert.deepEqual(lost.map(({ message, maybeExecuted }) => [message.split(":")[0], maybeExecuted]), [["chat.send", true], ["channels.restart", true]]);
+  mock.timers.tick(1000);
+  letIn(sockets);
+  assert.deepEqual(sockets[1].sent.filter(({ method }) => method !== "events.subscribe").map(({ method }) => method), ["status", "chat.send"]);
+  client.close();
+  mock.timers.reset();
+});
+
+test("a request without an answer says whether it may have been carried out, and one that was not sent that it was not", async () => {
+  const sockets = fakeSockets();
+  const client = new Client("ws://127.0.0.1/", async () => ({}));
+  const said = [];
+  const ask = (method) => client.request(method).catch((error) => said.push([error.message, error.maybeExecuted]));
+  client.open();
+  letIn(sockets, { features: { repeatable: { always: ["status"] } } });
+  ask("status");
+  ask("config.patch");
+  mock.timers.tick(30_000);
+  await turned();
+  client.close();
+  ask("config.set");
+  mock.timers.tick(30_000);
+  await turned();
+  assert.deepEqual(said, [
+    ["status has not been answered within 30 s", true],
+    ["config.patch has not been answered within 30 s; it may have been carried out", true],
+    ["config.set was not sent: there was no connection for 30 s", false],
+  ]);
+  mock.timers.reset();
+});
