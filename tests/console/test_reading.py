@@ -57,7 +57,8 @@ async def test_a_phone_shows_the_whole_navigation_and_what_the_lists_are() -> No
         for text in ("direct: allowlist, 0 listed", "groups: allowlist, 0 listed"):
             await expect(row.get_by_role("cell", name=text)).to_have_css("color", red)
         await expect(row).to_contain_text("1 not answered in 24 h")
-        await page.locator(".access .help").focus()  # what it means appears within the window
+        await page.locator(".access .help").click()  # what it means appears within the window
+        await expect(page.locator(".access .meaning")).to_be_in_viewport(ratio=1)
         content = page.locator("#content")
         assert await content.evaluate("each => each.scrollWidth <= each.clientWidth")
         for route, title in (("fleet", "Fleet"), ("logs", "Logs"), ("messages", "Messages")):

@@ -170,11 +170,19 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def tab(
-    browser: Browser, daemon: Daemon, *, theme: Theme = "light", size: tuple[int, int] = WIDE
+    browser: Browser,
+    daemon: Daemon,
+    *,
+    theme: Theme = "light",
+    size: tuple[int, int] = WIDE,
+    touch: bool = False,
 ) -> AsyncIterator[Console]:
     """Open a tab with a profile of its own; at its end there must be no unexpected errors."""
     context = await browser.new_context(
-        color_scheme=theme, viewport={"width": size[0], "height": size[1]}, locale="en-GB"
+        color_scheme=theme,
+        viewport={"width": size[0], "height": size[1]},
+        locale="en-GB",
+        has_touch=touch,
     )
     context.set_default_timeout(PATIENCE * 1000)
     page = await context.new_page()

@@ -6,7 +6,7 @@ import { now } from "./clock.js";
 import { AccountConfiguration } from "./account_config.js";
 import { AccountLog } from "./account_log.js";
 import { figuresOf, useFigures } from "./figures.js";
-import { Help, MEANINGS } from "./help.js";
+import { Help } from "./help.js";
 import { html } from "./html.js";
 import { useInterval } from "./interval.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
@@ -160,8 +160,8 @@ function Facts({ row, access }) {
     ["CPU", found.cpu === null || found.cpu === undefined ? "–" : `${percent(found.cpu)} of a core`],
     ["Messages", `${short(row.messagesIn)} in, ${short(row.messagesOut)} out since the daemon began`],
     ["Queued", count(found.queued ?? 0, "message")],
-    [html`Not answered <${Help} text=${MEANINGS.unanswered} />`, access ? unanswered(access) : "–"],
-    [html`Dropped <${Help} text=${MEANINGS.dropped} />`, dropped.length ? dropped.join(", ") : "nothing"],
+    [html`Not answered <${Help} word="not answered" />`, access ? unanswered(access) : "–"],
+    [html`Dropped <${Help} word="dropped" />`, dropped.length ? dropped.join(", ") : "nothing"],
     ["Restarts", row.restarts ? `${row.restarts}: ${reasons.join(", ")}` : "none since the daemon began"],
     ["Failures in a row", row.failures],
     ["Loop lag", found.lag === null || found.lag === undefined ? "–" : `${found.lag} ms`],

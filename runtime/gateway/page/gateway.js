@@ -2,7 +2,7 @@
 
 import { Changes } from "./changes.js";
 import { Devices } from "./devices.js";
-import { Help, MEANINGS } from "./help.js";
+import { Help } from "./help.js";
 import { faultOf, folded } from "./faults.js";
 import { html } from "./html.js";
 import { useInterval } from "./interval.js";
@@ -96,7 +96,7 @@ function Process({ status }) {
         <${Fact} name="Waits to be sent">${count(outbox.depth ?? 0, "message")}${outbox.oldestMs ? `, the oldest for ${span(outbox.oldestMs)}` : ""}<//>
         <${Fact} name="Their size">${bytes(outbox.bytes ?? 0)}<//>
         <${Fact} name="Refused, no room">${outbox.refused ?? 0}<//>
-        <${Fact} name=${html`Dropped <${Help} text=${MEANINGS.dropped} />`}>${dropped.length ? dropped.map(([reason, number]) => `${number} ${reason}`).join(", ") : "nothing"}<//>
+        <${Fact} name=${html`Dropped <${Help} word="dropped" />`}>${dropped.length ? dropped.map(([reason, number]) => `${number} ${reason}`).join(", ") : "nothing"}<//>
       </dl>
     </div>
     <div class="panel">

@@ -42,6 +42,12 @@ addEventListener("keydown", (event) => {
     return;
   }
   if (document.querySelector("dialog[open]") || (event.key.length === 1 && singleKeys.value === "off")) return;
+  const shown = event.key === "Escape" && at instanceof HTMLElement && at.closest("details[open]");
+  if (shown) {
+    shown.open = false;
+    shown.querySelector("summary").focus(); // what had the keyboard may be in it
+    return;
+  }
   if (event.key === "Enter" && at instanceof HTMLElement && at.closest("a, button, summary")) return;
   for (const layer of layers.toReversed()) {
     const found = layer.keys[event.key];

@@ -18,9 +18,12 @@
 //   diff.js      what is different between two texts (pure); difference.js draws it: Diff
 //   rows.js      VirtualRows, useMark: tables of any length, and the row that the keyboard has chosen
 //   focus.js     what has the keyboard after a page, or where what had it is gone
-//   ui.js        Head, Button, Chip, Commands, Phase, Ago, Countdown, Search, Empty, Failure,
-//                Dialog, ask(), toast(), loadStyle(), useRequest
-//   help.js      Help, MEANINGS: what a word means, behind a mark beside it
+//   request.js   useRequest, useConfigChanges, SAVE; Failed: where what was read before could not be read again
+//   ui.js        Head, Button, Chip, Commands, Phase, Countdown, Search, Empty, Failure,
+//                Dialog, ask(), toast(), loadStyle()
+//   times.js     Ago, Time, Times: times that are over
+//   stay.js      useStay: the browser asks before a page with typed text is left
+//   help.js      Help: what a word means, behind a mark beside it
 //   verbs.js     Verbs, TryNow: what a person does to accounts
 //   plot.js      Plot: figures over time, with its axes
 //   keys.js      useKeys({key: [what, function]}); the help (`?`) lists them by itself

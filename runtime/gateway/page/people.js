@@ -2,7 +2,7 @@
 
 import { wordsOf } from "./accounts.js";
 import { lookAgain } from "./attention.js";
-import { Help, MEANINGS } from "./help.js";
+import { Help } from "./help.js";
 import { html } from "./html.js";
 import { useInterval } from "./interval.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
@@ -227,7 +227,7 @@ function Accounts({ accounts, text, only, onSet }) {
   return html`<section class="fill access" aria-labelledby="lists">
     <div class="head">
       <h2 id="lists">Lists of every account</h2>
-      <span class="faint">not answered <${Help} text=${MEANINGS.unanswered} /></span>
+      <span class="faint">not answered <${Help} word="not answered" /></span>
       <div class="actions">
         <${Chip} on=${only === "closed"} tone="bad" count=${accounts.filter(isClosed).length} onClick=${() => onSet({ only: only === "closed" ? "" : "closed" })}>let nobody in<//>
         <${Search} text=${text} onText=${(q) => onSet({ q })} label="Search the lists" />
