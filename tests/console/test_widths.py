@@ -10,7 +10,16 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import WebSocketRoute, expect
 
-from tests.support.console import CLOSED, TALKING, Console, chromium, fleet, needs_browser, tab
+from tests.support.console import (
+    CLOSED,
+    PHONE,
+    TALKING,
+    Console,
+    chromium,
+    fleet,
+    needs_browser,
+    tab,
+)
 from tests.support.daemon import Daemon
 from tests.support.local_people import say
 from tests.support.short_directory import ShortDirectory
@@ -40,6 +49,24 @@ LINES_OF = """(cell, text) => {
   return range.getClientRects().length;
 }"""
 FITS = "each => each.scrollWidth <= each.clientWidth"
+CUT = """cells => {
+  const sizes = (each) => [
+    [each.scrollWidth, each.clientWidth],
+    [each.scrollHeight, each.clientHeight],
+  ];
+  const isCut = (each) => sizes(each).some(([whole, shown]) => whole > shown + 1);
+  return cells.filter(isCut).map((each) => `${each.innerText}: ${sizes(each).join(" and ")}`);
+}"""
+# On which page a long name stands in which cells.
+NAMED = (
+    ("fleet", "Fleet", f"irc:{LONG}", ".fleet .who"),
+    ("fleet", "Fleet", UNBROKEN, ".fleet .who"),
+    ("people", "People", UNBROKEN, ".access .who"),
+    ("messages", "Messages", LONG, ".messages .who"),
+    ("messages?view=given-up", "Messages", LONG, ".letters .who"),
+    (f"logs?process=local:{LONG}", "Logs", LONG, ".logs .who"),
+    ("chat", "Chat", LONG, ".talk .where"),
+)
 TOO_WIDE = """() => [...document.querySelectorAll(".table")]
   .filter((each) => each.scrollWidth > each.clientWidth + 1)
   .map((each) => `${each.ariaLabel}: ${each.scrollWidth} in ${each.clientWidth}`)"""
@@ -93,6 +120,24 @@ async def test_a_name_that_is_long_is_whole_in_the_fleet() -> None:
         await console.page.set_viewport_size({"width": 1440, "height": 800})
         cell = console.page.locator(".who", has=name)
         assert await cell.evaluate("each => each.scrollHeight <= each.clientHeight + 1")
+
+
+async def test_a_name_that_is_long_is_whole_on_a_phone() -> None:
+    async with long_names() as console:
+        page = console.page
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        for route, title, name, cells in NAMED:
+            await console.open(route, title)
+            named = page.locator(cells).filter(has_text=name)
+            await expect(named.first).to_be_visible()
+            assert await named.evaluate_all(CUT) == [], route
+            rows = page.locator(".table-body > .row").filter(has=named)
+            assert await rows.evaluate_all(CUT) == [], route  # nor does it push out what follows
+            assert await console.violations() == [], route
+        await page.get_by_role("link", name="www").first.click()
+        notes = page.locator(".conversation .note")
+        await expect(notes.filter(has_text="To the agent")).to_be_visible()
+        assert await notes.evaluate_all(CUT) == []
 
 
 async def test_a_dialog_about_a_name_that_is_long_stays_in_the_window() -> None:

@@ -39,6 +39,18 @@ export function isUnwell(row) {
   return row.phase === "running" && Boolean(row.health?.startsWith(DEGRADED));
 }
 
+const LINE = 26; // characters of a name that have room in a line on a phone
+
+/** Return whether the name of an account is longer than a line on a phone. */
+export function isLong(key) {
+  return key.length > LINE;
+}
+
+/** Return the class of a cell that names an account: a long name is written smaller on a phone. */
+export function whoClass(key) {
+  return isLong(key) ? "who long" : "who";
+}
+
 /** Return `bad`, `warn`, `ok` or `idle`: the colour of an account. */
 export function toneOf(row) {
   const phase = phaseOf(row);

@@ -57,7 +57,7 @@ function Sessions({ list, chosen, text, narrow }) {
   const byKey = new Map(sessions.map((each) => [each.key, each]));
   return html`<${VirtualRows}
     items=${[...byKey.keys()]}
-    height=${52}
+    height=${narrow ? 66 : 52}
     label="Conversations"
     selected=${sessions.findIndex((each) => each.key === chosen)}
     onRow=${(key, index, event) => event.target.closest("a") || go(href("chat", key, { q: text }))}

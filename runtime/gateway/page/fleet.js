@@ -1,6 +1,6 @@
 // Lists all accounts, the worst first, with why and what comes next; and acts on many at once.
 
-import { PHASES, STARTING, folded, isUnwell, matches, named, next, pastOf, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, isUnwell, matches, named, next, pastOf, phaseOf, tally, upSince, whoClass, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
@@ -10,8 +10,8 @@ import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { VirtualRows, useMark } from "./rows.js";
 import { may } from "./session.js";
-import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Head, Phase, Search, Sparkline, Unread, useMedia } from "./ui.js";
+import { accountOf, allRows, failure, loaded, ranked, reload, tall } from "./store.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, Unread, useMedia } from "./ui.js";
 import { TryNow, Verbs } from "./verbs.js";
 import { bytes, count, exactly, grouped, percent, short, span } from "./words.js";
 
@@ -71,7 +71,7 @@ export function Page({ query }) {
       ? html`<${Nothing} any=${rows.length > 0} text=${text} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
       : html`<${VirtualRows}
           items=${items}
-          height=${narrow ? NARROW_ROW : WIDE_ROW}
+          height=${narrow ? tall(NARROW_ROW) : WIDE_ROW}
           selected=${at}
           label="Accounts"
           head=${html`<${Columns} all=${picked.length === all.length} onAll=${() => setChosen(picked.length === all.length ? new Set() : new Set(all))} />`}
@@ -220,7 +220,7 @@ function NarrowRow({ name, chosen, lost, onChoose }) {
   const coming = next(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
-    <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
+    <span role="cell" class=${whoClass(name)}><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${State} row=${row} lost=${lost} /></span>
     ${(coming.text || lost !== undefined) && html`<${Next} row=${row} lost=${lost} as="b" />`}
     <span role="cell" class="why">${reasonOf(row, reason, lost)}${row.phase === "running" && !reason && html`<${Uptime} row=${row} /><${Pace} row=${row} />`}</span>

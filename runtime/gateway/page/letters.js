@@ -1,12 +1,15 @@
 // Lists the messages that were given up, with the reasons, and what a person decides about them.
 
+import { whoClass } from "./accounts.js";
 import { lookAgain } from "./attention.js";
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
 import { href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
-import { Ago, Button, Dialog, Empty, Failure, ask, toast, useMedia, useRequest } from "./ui.js";
+import { tall } from "./store.js";
+import { Ago } from "./times.js";
+import { Button, Dialog, Empty, Failure, ask, toast, useMedia } from "./ui.js";
 import { capital, count } from "./words.js";
 
 const MOST = 1000;
@@ -35,7 +38,7 @@ export function GivenUp({ onChange }) {
     <p class="note">The oldest first. If its account is down, one that is retried waits up to 24 h.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
     <${VirtualRows}
       items=${[...byId.keys()]}
-      height=${narrow ? 152 : 60}
+      height=${narrow ? tall(152) : 60}
       label="Messages that were given up"
       head=${html`<div class="row columns" role="row">${["Since", "Account", "Chat", "Message", "Why", "Attempts", "Decide"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
       onRow=${(id, index, event) => event.target.closest("a, button") || setShown(byId.get(id))}
@@ -48,7 +51,7 @@ export function GivenUp({ onChange }) {
 function Row({ letter, onDone, onShow }) {
   return html`
     <span role="cell" class="when"><${Ago} at=${letter.at} /></span>
-    <span role="cell" class="who"><a href=${href("account", letter.account)}>${letter.account}</a></span>
+    <span role="cell" class=${whoClass(letter.account)}><a href=${href("account", letter.account)}>${letter.account}</a></span>
     <span role="cell" class="chat">${letter.chat}</span>
     <span role="cell" class="text"><${Button} class="quiet" title="Read all of it" onClick=${onShow}>${letter.text || "(no text)"}<//></span>
     <span role="cell" class="why" title=${whyOf(letter)}>${whyOf(letter)}</span>

@@ -1,6 +1,6 @@
 // Shows the logs of all processes as one stream, filtered by level, process and words.
 
-import { wordsOf } from "./accounts.js";
+import { whoClass, wordsOf } from "./accounts.js";
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
@@ -8,7 +8,9 @@ import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
 import { go, href } from "./route.js";
 import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
-import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, Unread, useMedia } from "./ui.js";
+import { tall } from "./store.js";
+import { Time } from "./times.js";
+import { Button, Chip, Dialog, Empty, Failure, Head, Search, Unread, useMedia } from "./ui.js";
 import { count, exactly } from "./words.js";
 
 const AGAIN_MS = 1500;
@@ -94,7 +96,7 @@ export function Page({ query }) {
       ? html`<${Empty} title=${lines.length ? "No line matches" : "Nothing has been logged yet"}>${lines.length ? html`<${Button} onClick=${() => set({ q: "", level: "", process: "" })}>Show all<//>` : null}<//>`
       : html`<${VirtualRows}
           items=${items}
-          height=${narrow ? 48 : 26}
+          height=${narrow ? tall(48) : 26}
           selected=${at}
           label="Log lines"
           reading=${reading}
@@ -116,7 +118,7 @@ function Row({ line }) {
   return html`
     <span role="cell" class="when">${line.at ? html`<${Time} at=${line.at} />` : ""}</span>
     <span role="cell" class=${`level ${TONES[line.level] ?? "faint"}`}>${line.level}</span>
-    <span role="cell" class="who">${line.process}</span>
+    <span role="cell" class=${whoClass(line.process)}>${line.process}</span>
     <span role="cell" class="text mono">${line.event} <span class="faint">${line.rest}</span></span>
   `;
 }

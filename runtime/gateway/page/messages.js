@@ -1,6 +1,6 @@
 // Shows the messages of all accounts as they come and go, one message's way, and those that were given up.
 
-import { wordsOf } from "./accounts.js";
+import { whoClass, wordsOf } from "./accounts.js";
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { GivenUp } from "./letters.js";
@@ -8,7 +8,7 @@ import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
-import { accountOf } from "./store.js";
+import { accountOf, tall } from "./store.js";
 import { canBeRead, isOpen, nameOf, saidOf } from "./outcomes.js";
 import { BATCH_MS, useNewest } from "./newest.js";
 import { isMeant } from "./stream.js";
@@ -117,7 +117,7 @@ function Live({ query, onSet, open }) {
       ? html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`
       : html`<${VirtualRows}
           items=${items}
-          height=${narrow ? NARROW_ROW : WIDE_ROW}
+          height=${narrow ? tall(NARROW_ROW) : WIDE_ROW}
           selected=${at}
           label="Messages"
           reading=${reading}
@@ -160,7 +160,7 @@ function Row({ row, found }) {
   const who = sender && sender !== chat ? `${chat} · ${sender}` : chat;
   return html`
     <span role="cell" class="when"><${Time} at=${at} /></span>
-    <span role="cell" class="who">${account && html`<a href=${href("account", account)}>${account}</a>`}</span>
+    <span role="cell" class=${whoClass(account)}>${account && html`<a href=${href("account", account)}>${account}</a>`}</span>
     <span role="cell" class="way-mark" title=${MARKS[direction][1]}>${MARKS[direction][0]}</span>
     <span role="cell" class="chat" title=${who}>${who}</span>
     <span role="cell" class=${direction === "gap" ? "text warn" : "text"}>${text}</span>

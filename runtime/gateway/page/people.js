@@ -1,6 +1,6 @@
 // Shows who may talk to the accounts: lists that let nobody in, strangers who wait, and every account's lists.
 
-import { wordsOf } from "./accounts.js";
+import { whoClass, wordsOf } from "./accounts.js";
 import { lookAgain } from "./attention.js";
 import { Help } from "./help.js";
 import { html } from "./html.js";
@@ -11,7 +11,9 @@ import { WithPaths } from "./paths.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
-import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, Unread, ask, toast, useMedia, useRequest } from "./ui.js";
+import { tall } from "./store.js";
+import { Ago } from "./times.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Search, Unread, ask, toast, useMedia } from "./ui.js";
 import { Why } from "./why.js";
 import { accountsOf, saidBy } from "./writers.js";
 import { capital, count } from "./words.js";
@@ -239,7 +241,7 @@ function Accounts({ accounts, text, only, onSet }) {
         <//>`
       : html`<${VirtualRows}
           items=${items}
-          height=${narrow ? 88 : 34}
+          height=${narrow ? tall(88) : 34}
           label="Lists of every account"
           head=${html`<div class="row columns" role="row">${["Account", "Direct chats", "Groups", "Not answered, 24 h"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
           onRow=${(key, index, event) => event.target.closest("a") || go(href("people", key, { q: text }))}
@@ -257,7 +259,7 @@ function Account({ entry, narrow }) {
   const reasons = entry.dropped.map((each) => `${each.count}: ${each.text}`).join(" · ");
   const groups = Object.keys(entry.groups).length;
   return html`
-    <span role="cell" class="who"><a href=${href("people", entry.account)}>${entry.account}</a></span>
+    <span role="cell" class=${whoClass(entry.account)}><a href=${href("people", entry.account)}>${entry.account}</a></span>
     <span role="cell" class=${entry.closed.some((each) => each.startsWith("no direct")) ? "bad" : ""}>${narrow ? "direct: " : ""}${entry.dmPolicy}${entry.allowFrom ? `, ${entry.allowFrom.length} listed` : ""}</span>
     <span role="cell" class=${entry.closed.some((each) => each.startsWith("no message in a group")) ? "bad" : ""}>${narrow ? "groups: " : ""}${entry.groupPolicy}${entry.groupPolicy === "disabled" ? "" : `, ${groups} listed`}</span>
     <span role="cell" title=${reasons}>${number ? `${number}${narrow ? " not answered in 24 h" : ""}: ${entry.dropped[0].text}` : html`<span class="faint">${narrow ? "" : "none"}</span>`}</span>

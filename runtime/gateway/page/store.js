@@ -3,11 +3,13 @@
 // A change of one account draws that account's row again and nothing else. `ranked` changes when
 // something does by which accounts are sorted, chosen or counted, at most four times a second.
 
-import { phaseOf, why } from "./accounts.js";
+import { isLong, phaseOf, why } from "./accounts.js";
 import { computed, signal } from "./libraries/signals.js";
 import { client } from "./session.js";
 
 const RANK_MS = 250;
+const AGAIN_MS = 1500;
+const MORE_LINES = 26; // pixels
 
 const rows = new Map(); // by key: a signal of the row
 let ranking = 0;
@@ -27,7 +29,14 @@ export const keys = computed(() => {
   return [...rows.keys()];
 });
 
-/** Return the signal of an account's row; its value is `null` where there is no such account. */
+const longNames = computed(() => keys.value.some(isLong));
+
+/** Return the height of rows on a phone: all have room for a name in three lines where one is long. */
+export function tall(height) {
+  return height + (longNames.value ? MORE_LINES : 0);
+}
+
+/** Return the signal of an account's row; its value is `null` as long as there is no such account. */
 export function accountOf(key) {
   if (!rows.has(key)) return absent;
   return rows.get(key);
