@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import expect
 
+from tests.console.test_pages import ROUTES, console_of, town
 from tests.support.console import Console, accounts, chromium, needs_browser, tab
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.short_directory import ShortDirectory
@@ -96,3 +98,46 @@ async def test_a_token_that_is_typed_while_nothing_answers_is_waited_with_aloud(
             await expect(console.text("not this gateway's token")).to_have_count(0)
             await daemon.start()
             await expect(console.heading("Fleet")).to_be_visible()
+
+
+@pytest.mark.timeout(300)  # it opens every page, more than once
+@pytest.mark.parametrize(
+    "scopes",
+    [("read",), ("read", "pairing"), ("read", "write"), ("read", "write", "pairing")],
+    ids="-".join,
+)
+async def test_a_browser_that_was_approved_for_less_signs_in_and_is_offered_no_more(
+    scopes: tuple[str, ...],
+) -> None:
+    with ShortDirectory() as place:
+        async with (
+            Daemon(place, town()) as daemon,
+            chromium() as browser,
+            tab(browser, daemon) as console,
+        ):
+            given = {"scopes": [f"operator.{each}" for each in scopes]}
+            made = await daemon.call("device.bootstrap.create", given)
+            await console.page.goto(f"{console.url}#bootstrap={made['bootstrapToken']}")
+            await expect(console.heading("Fleet")).to_be_visible()
+            for route, title in ROUTES:
+                await console.open(route, title)
+                await expect(console.page.get_by_text("Reading", exact=False)).to_have_count(0)
+                await expect(console.page.get_by_role("alert")).to_have_count(0)
+                await expect(console.page.get_by_text("missing scope")).to_have_count(0)
+                for verb in ("Add account", "Stop", "Restart", "Remove account"):
+                    named = re.compile(rf"^\s*{verb}\s*$")
+                    await expect(console.page.locator(".button", has_text=named)).to_have_count(0)
+            await console.open("gateway", "Gateway")
+            has = console.page.locator(".facts > div", has_text="Scopes")
+            for each in ("admin", "read", "write", "pairing"):
+                text = expect(has)
+                await (text.to_contain_text if each in scopes else text.not_to_contain_text)(each)
+            await console.page.reload()  # with the token of its own now
+            await expect(console.heading("Gateway")).to_be_visible()
+
+
+async def test_a_browser_that_has_signed_in_before_opens_an_old_one_time_address() -> None:
+    async with console_of(CONFIG) as (_, console):
+        await console.page.goto("about:blank")  # another fragment alone loads nothing anew
+        await console.page.goto(f"{console.url}#bootstrap=used")
+        await expect(console.heading("Fleet")).to_be_visible()

@@ -26,7 +26,6 @@ export const CLIENT = {
   mode: "ui",
   displayName: `Console${browserOf(globalThis.navigator?.userAgent ?? "")}`,
 };
-export const SCOPES = ["operator.admin", "operator.read", "operator.write", "operator.pairing"];
 
 /** Return in which browser and on which system the page runs: ` in Firefox on Linux`. Pure. */
 export function browserOf(agent) {
@@ -57,7 +56,7 @@ export class GatewayError extends Error {
 export class Client {
   /**
    * @param {string} url the gateway's address (`ws:` or `wss:`)
-   * @param {(challenge: object) => Promise<{auth: object, device?: object}>} credentials
+   * @param {(challenge: object) => Promise<{scopes: string[], auth: object, device?: object}>} credentials
    * @param {(hello: object) => void} [onHello]
    */
   constructor(url, credentials, onHello = () => {}) {
@@ -172,7 +171,7 @@ export class Client {
     }
     if (socket !== this.socket) return;
     const params = {
-      minProtocol: 4, maxProtocol: 4, client: CLIENT, role: "operator", scopes: SCOPES,
+      minProtocol: 4, maxProtocol: 4, client: CLIENT, role: "operator",
       caps: ["repeatable-methods"], ...given,
     }; // prettier-ignore
     socket.send(JSON.stringify({ type: "req", id: "connect", method: "connect", params }));
@@ -245,9 +244,9 @@ export class Client {
 
   _lost(socket, code, reason) {
     if (socket && socket !== this.socket) return;
+    const wasOpen = this.connection.peek().state === "open";
     const steady = wasOpen && Date.now() - this.openedAt > STEADY_MS;
     if (wasOpen) this.failures = steady ? 0 : Math.min(this.failures, BRIEF);
-    const wasOpen = this.connection.peek().state === "open";
     this._drop();
     for (const request of this.requests.values()) {
       if (!request.sent) continue;
@@ -317,14 +316,14 @@ export class Client {
     const params = replays ? { ...wanted, cursors: this.cursors } : wanted;
     try {
       const answer = await this.request(SUBSCRIBE, params);
+      if (replays) this.cursors = { ...answer.cursors, ...newer(this.cursors, answer.cursors) };
       if (this.unheard) this._happened("client.subscribed", answer); // what came meanwhile is not known
       this.unheard = false;
-      if (replays) this.cursors = { ...answer.cursors, ...newer(this.cursors, answer.cursors) };
+    } catch (error) {
       if (this.subscribed !== text || this.connection.peek().state !== "open") return; // another one is on its way
       this.unheard = true;
       this.subscribed = "";
       setTimeout(() => this._subscribeSoon(), Math.max(AGAIN_MS, error.retryAfterMs ?? 0));
-    } catch (error) {
       this._happened("client.unsubscribed", error);
     }
   }
