@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
 from tests.console.test_pages import console_of, town
-from tests.support.console import CLOSED, TALKING, needs_browser
-from tests.support.daemon import FAST
+from tests.support.console import CLOSED, TALKING, Console, needs_browser
+from tests.support.daemon import FAST, Daemon
+from tests.support.gate import REFUSAL, Gate, gate_of
 from tests.support.local_people import say
+from tests.support.until import until
 
 pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 
@@ -203,3 +207,132 @@ async def test_a_field_that_only_the_host_changes_is_shown_with_its_command() ->
         command = page.locator(".locked .command").first
         await expect(command).to_contain_text("trunkline config patch --state-dir")
         await expect(command).to_contain_text('{"channels":{"irc":{"accounts":{"harbour":{')
+
+
+async def patched(daemon: Daemon, channels: dict[str, Any]) -> None:
+    """Change the configuration as another operator does."""
+    client = await daemon.client()
+    file = await client.call("config.get")
+    change = {"raw": json.dumps({"channels": channels}), "baseHash": file["hash"]}
+    await client.call("config.patch", change)
+    await client.close()
+
+
+async def test_lists_that_were_changed_elsewhere_are_not_taken_back() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await console.open(f"people/local:{CLOSED}", "People")
+        await page.get_by_label("Which groups are heard").select_option("disabled")
+        save = page.get_by_role("button", name="Save", exact=True)
+        await expect(save).to_be_enabled()
+        await patched(daemon, {"local": {"accounts": {CLOSED: {"allowFrom": ["unverified:eve"]}}}})
+        alert = page.get_by_role("dialog").get_by_role("alert")
+        await expect(alert).to_contain_text("These lists have been changed elsewhere meanwhile")
+        await expect(save).to_be_disabled()
+        await page.get_by_role("button", name="Close", exact=True).last.click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await console.open(f"people/local:{CLOSED}", "People")
+        await expect(page.get_by_label("Listed people")).to_have_value("unverified:eve")
+        await expect(alert).to_have_count(0)
+
+
+async def test_a_box_about_lists_goes_from_an_account_s_page_once_they_are_filled() -> None:
+    async with console_of(town()) as (daemon, console):
+        await console.open(f"account/local:{CLOSED}", f"local:{CLOSED}")
+        box = console.page.get_by_role("group", name="Lists that let nobody in")
+        await expect(box).to_be_visible()
+        lists = {"allowFrom": ["unverified:eve"], "groupPolicy": "disabled"}
+        await patched(daemon, {"local": {"accounts": {CLOSED: lists}}})
+        await expect(box).to_have_count(0)
+
+
+async def test_an_account_that_is_removed_or_added_is_so_on_its_page_too() -> None:
+    async with console_of(town()) as (daemon, console):
+        await console.open("account/local:fjord-005", "local:fjord-005")
+        await patched(daemon, {"local": {"accounts": {"fjord-005": None}}})
+        await expect(console.heading("There is no account local:fjord-005")).to_be_visible()
+        await patched(daemon, {"local": {"accounts": {"fjord-005": {}}}})
+        await expect(console.heading("local:fjord-005")).to_be_visible()
+
+
+async def test_json_that_is_typed_outlives_changes_elsewhere() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        key = f"local:{TALKING}"
+        await console.open(f"account/{key}/configuration", key)
+        await page.get_by_role("button", name="JSON", exact=True).click()
+        text = page.get_by_label("The account as JSON", exact=False)
+        await text.fill('{"journal": "on", "greeting": "good night"}')
+        await expect(console.text("It is valid.")).to_be_visible()
+        await patched(daemon, {"local": {"accounts": {"fjord-005": None}}})
+        elsewhere = page.get_by_role("alert").filter(has_text="has been changed elsewhere")
+        await daemon.wait(lambda now: "local:fjord-005" not in now["accounts"])
+        await expect(text).to_have_value(re.compile("good night"))
+        await expect(elsewhere).to_have_count(0)
+        await patched(daemon, {"local": {"accounts": {TALKING: {"greeting": "hello"}}}})
+        await expect(elsewhere).to_be_visible()
+        await expect(text).to_have_value(re.compile("good night"))
+        await page.get_by_role("button", name="Review and save").click()
+        difference = page.get_by_role("region", name="Difference")
+        await expect(difference).to_contain_text("good night")
+        await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        await expect(console.text("Nothing has been changed.")).to_be_visible()
+        await expect(elsewhere).to_have_count(0)
+
+
+async def test_accounts_for_which_a_verb_failed_stay_selected() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        gate = await gate_of(console)
+        gate.refuses = lambda frame: (
+            frame["method"] == "channels.stop" and frame["params"]["accountId"] == CLOSED
+        )
+        for name in (TALKING, CLOSED):
+            await page.get_by_label(f"Select local:{name}").check()
+        await page.get_by_role("button", name="Stop", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Stop 2 accounts").click()
+        failed = f"Stop failed for 1 account, still selected. local:{CLOSED}: {REFUSAL['message']}"
+        await expect(page.get_by_text(failed)).to_be_visible()
+        await expect(page.get_by_label(f"Select local:{CLOSED}")).to_be_checked()
+        await expect(page.get_by_label(f"Select local:{TALKING}")).not_to_be_checked()
+
+
+async def test_what_a_button_has_begun_is_not_begun_once_more_before_it_has_ended() -> None:
+    async with console_of(town()) as (_, console):
+        gate = await gate_of(console)
+        await console.open("gateway", "Gateway")
+        changes, faults = (
+            console.page.get_by_role("region", name=name).get_by_role("button", name="Read again")
+            for name in ("Who has changed what", "What went wrong lately")
+        )
+        await expect(faults).to_be_visible()
+        gate.unanswered.add("changes.list")
+        gate.asked.clear()
+        await changes.dblclick()
+        await faults.click()
+        await until(lambda: "diagnostics.stability" in gate.asked)  # it comes after them
+        assert gate.asked.count("changes.list") == 1
+
+
+async def test_what_has_failed_is_said_until_a_person_has_seen_it() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        gate = await gate_of(console)
+        await page.clock.install()
+        await unanswered_restart(console, gate)
+        said = page.get_by_text("channels.restart has not been answered within 60 s; it may have")
+        await expect(said).to_be_visible()
+        await page.clock.fast_forward(60_000)
+        await expect(said).to_be_visible()
+        await page.get_by_role("button", name="Dismiss").click()
+        await expect(said).to_have_count(0)
+
+
+async def unanswered_restart(console: Console, gate: Gate) -> None:
+    """Restart an account, and let more time pass without an answer than the page waits."""
+    await console.open(f"account/local:{TALKING}", f"local:{TALKING}")
+    gate.unanswered.add("channels.restart")
+    await console.page.get_by_role("button", name="Restart", exact=True).click()
+    await console.page.get_by_role("button", name=f"Restart local:{TALKING}").click()
+    await until(lambda: "channels.restart" in gate.asked)
+    await console.page.clock.fast_forward(61_000)

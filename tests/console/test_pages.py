@@ -479,6 +479,12 @@ async def test_an_account_is_added_with_what_was_typed_at_another_channel() -> N
         await expect(console.text("does not start without server, nick.")).to_be_visible()
         await page.get_by_role("button", name="local", exact=True).click()
         await expect(page.get_by_label("Account it becomes")).to_have_value("harness-901")
+        client = await daemon.client()  # makes another file of it
+        change = {"channels": {"local": {"accounts": {"fjord-005": None}}}}
+        file = await client.call("config.get")
+        await client.call("config.patch", {"raw": json.dumps(change), "baseHash": file["hash"]})
+        await client.close()
+        await daemon.wait(lambda now: "local:fjord-005" not in now["accounts"])
         await expect(console.text("It is valid. Nothing else restarts.")).to_be_visible()
         await page.get_by_role("button", name="Review and add").click()
         difference = page.get_by_role("region", name="Difference")

@@ -59,3 +59,30 @@ async def test_a_tab_is_called_after_its_account() -> None:
         await expect(console.page).to_have_title("irc:harbour – Trunkline")  # noqa: RUF001
         await console.open("add", "Add an account")
         await expect(console.page).to_have_title("Add an account – Trunkline")  # noqa: RUF001
+
+
+async def test_lists_are_used_by_the_keyboard_where_single_keys_are_switched_off() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await daemon.wait_phase("irc:harbour", "backoff")
+        await page.evaluate("localStorage.setItem('trunkline.keys', 'off')")
+        await page.reload()
+        for route, title in (
+            ("fleet", "Fleet"),
+            ("logs", "Logs"),
+            ("account/irc:harbour/log", "irc:harbour"),
+        ):
+            await console.open(route, title)
+            await expect(page.locator(".table-body > .row").first).to_be_visible()
+            await page.get_by_role("table").focus()
+            for key in ("ArrowDown", "ArrowDown", "ArrowUp"):
+                await page.keyboard.press(key)
+            await expect(page.locator(".row.selected")).to_have_count(1)
+            await page.keyboard.press("Enter")
+            if title == "Fleet":  # the first of the list, as one was gone back
+                await expect(console.heading("irc:harbour")).to_be_visible()
+            else:
+                await expect(page.get_by_role("dialog")).to_be_visible()
+                assert await console.violations() == []
+                await page.keyboard.press("Escape")
+                await expect(page.get_by_role("dialog")).to_have_count(0)

@@ -12,15 +12,18 @@ import { useInterval } from "./interval.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { Login } from "./login.js";
 import { WithPaths } from "./paths.js";
+import { Failed, useConfigChanges, useRequest } from "./request.js";
 import { href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, failure, keys, loaded, reload } from "./store.js";
 import { Plot } from "./plot.js";
+import { Ago, Time, Times } from "./times.js";
 import { begin, downSince, groupsOf, saidOf } from "./tries.js";
-import { Ago, Button, Commands, Countdown, Failure, Phase, Time, Times, Unread, ask, toast, useRequest } from "./ui.js";
+import { Button, Commands, Countdown, Failure, Phase, Unread, ask, toast } from "./ui.js";
 import { TryNow, Verbs } from "./verbs.js";
 import { bytes, capital, clock, count, exactly, grouped, percent, short, span } from "./words.js";
 
+const LISTS_MS = 15_000;
 const TABS = { "": "Overview", log: "Log", configuration: "Configuration" };
 
 /** The page: #/account/KEY, or with the tab behind it. */
@@ -51,15 +54,19 @@ function Account({ row, tab }) {
     if (asked.current !== state) history.again();
     asked.current = state;
   }, [state]);
-  useEffect(() => client.on("config.changed", history.again), []); // which may restart nothing
-  const { data } = useRequest("channels.access", { channel: row.channel });
-  const access = data?.accounts.find((each) => each.account === key);
+  useConfigChanges(history.again); // which may restart nothing
+  const lists = useRequest("channels.access", { channel: row.channel });
+  const access = lists.data?.accounts.find((each) => each.account === key);
+  useConfigChanges(lists.again);
+  useInterval(LISTS_MS, lists.again); // what they have cost comes without an event
   return html`<section class=${`account ${tab === "log" ? "fill" : ""}`}>
     <header class="head">
       <a href=${href("fleet")}>All accounts</a>
       <h1>${key}</h1>
       ${row.name && html`<p class="note">${row.name}</p>`}
     </header>
+    ${failure.value && html`<${Failure} error=${failure.value} onRetry=${reload} />`}
+    <${Failed} of=${[lists]} />
     <${Now} row=${row} events=${history.data?.events} />
     <${Closed} entry=${access} />
     <${Actions} row=${row} />
@@ -112,7 +119,7 @@ function Actions({ row }) {
     setBusy("Probing the platform");
     try {
       const answer = await client.request("channels.status", { channel: row.channel, probe: true, timeoutMs: 10_000 }, { timeout: 20_000 });
-      const { probe: found } = answer.channelAccounts[row.channel].find((each) => each.accountId === row.accountId);
+      const found = answer.channelAccounts[row.channel]?.find((each) => each.accountId === row.accountId)?.probe;
       if (found?.ok) toast(`${row.account}: the platform answers, in ${found.elapsedMs} ms`);
       else toast(`${row.account}: ${found?.error ?? "it does not run, so the platform was not asked"}`, "bad");
     } catch (error) {

@@ -7,10 +7,12 @@ import { Diff } from "./difference.js";
 import { difference, fieldsOf, hidden, merged, patchOf, resolve, secretState, textOf } from "./form.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { Failed, SAVE, useConfigChanges, useRequest } from "./request.js";
 import { go, href } from "./route.js";
 import { Meaning } from "./schema_help.js";
-import { client, may } from "./session.js";
-import { Button, Chip, Dialog, Empty, Failure, ask, toast, useRequest, useStay } from "./ui.js";
+import { client, hello, may } from "./session.js";
+import { useStay } from "./stay.js";
+import { Button, Chip, Dialog, Empty, Failure, ask, toast } from "./ui.js";
 
 const CHECK_MS = 500;
 
@@ -18,9 +20,10 @@ const CHECK_MS = 500;
 export function AccountConfiguration({ row }) {
   const file = useRequest("config.get");
   const described = useRequest("config.schema");
+  useConfigChanges(file.again);
+  const failure = html`<${Failed} of=${[file, described]} />`;
   const error = file.error ?? described.error;
-  const failure = error && html`<${Failure} error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
-  if (!file.data || !described.data) return failure || html`<p class="faint" role="status">Reading the configuration</p>`;
+  if (!file.data || !described.data) return error ? failure : html`<p class="faint" role="status">Reading the configuration</p>`;
   const section = file.data.config?.channels?.[row.channel];
   const values = section?.accounts?.[row.accountId];
   if (!values) {
@@ -28,7 +31,7 @@ export function AccountConfiguration({ row }) {
       What it is configured with stands at <code>channels.${row.channel}</code> itself: see <a href=${href("configuration")}>the whole file</a>.
     <//>`;
   }
-  return html`${failure}<${Editor} key=${file.data.hash} row=${row} file=${file.data} described=${described.data} values=${values} onSaved=${file.again} />`;
+  return html`${failure}<${Editor} row=${row} file=${file.data} described=${described.data} values=${values} onSaved=${file.again} />`;
 }
 
 /** Return the fields of the accounts of a channel. */
@@ -38,41 +41,49 @@ export function shapeOf({ schema, uiHints }, channel) {
   return fieldsOf(schema, account, (key) => uiHints[`channels.${channel}.accounts.*.${key}`]);
 }
 
-const drafts = new Map(); // by account: what was typed and not saved when its form was left
+const drafts = new Map(); // by account: what was typed and not saved when its form was left, and what stood there then
 
 function Editor({ row, file, described, values, onSaved }) {
   const fields = useMemo(() => shapeOf(described, row.channel), [described, row.channel]);
   const draft = drafts.get(row.account);
   const [edits, setEdits] = useState(draft?.edits ?? {});
-  const [raw, setRaw] = useState(draft?.hash === file.hash ? draft.raw : null); // the text, where it is edited as JSON
+  const [raw, setRaw] = useState(draft?.raw ?? null); // the text, where it is edited as JSON
+  const now = JSON.stringify(values);
+  const [before, setBefore] = useState(draft?.before ?? now); // what stood there when the first of it was typed
   const [all, setAll] = useState(false);
   const [review, setReview] = useState(false);
   const found = useMemo(() => (raw === null ? patchOf(fields, values, edits) : fromJson(values, raw)), [fields, values, edits, raw]);
   const number = Object.keys(found.patch).length;
   const wrong = Object.keys(found.errors).length > 0;
   const change = { channels: { [row.channel]: { accounts: { [row.accountId]: found.patch } } } };
-  const check = useCheck(number && !wrong ? change : null, file.hash);
+  const admin = may("admin");
+  const check = useCheck(admin && number && !wrong ? change : null, file.hash);
   const edited = number > 0 || wrong;
   useEffect(() => {
-    if (edited) drafts.set(row.account, { edits, raw, hash: file.hash });
+    if (edited) drafts.set(row.account, { edits, raw, before });
     else drafts.delete(row.account);
-  }, [edits, raw, edited]);
+  }, [edits, raw, edited, before]);
+  useEffect(() => {
+    if (!edited) setBefore(now);
+  }, [edited, now]);
   useStay(edited);
-  const saved = () => {
-    drafts.delete(row.account);
+  const undo = () => {
     setEdits({});
+    setRaw(null);
+  };
+  const saved = () => {
+    undo();
     onSaved();
   };
   const set = (key, text) => setEdits((before) => ({ ...before, [key]: text }));
   const shown = fields.filter((field) => all || field.key in values || field.key in edits || (check.issues ?? []).some((issue) => issue.path.endsWith(`.${field.key}`)));
-  const admin = may("admin");
   const open = file.config?.gateway?.remoteExec === true; // then local fields change from here, too
   const remove = async () => {
     const text = "Its entry is taken out of the configuration and its process ends. What is stored of its messages stays.";
     if (!(await ask({ title: `Remove ${row.account}?`, text, action: `Remove ${row.account}`, danger: true }))) return;
     try {
       const patch = { channels: { [row.channel]: { accounts: { [row.accountId]: null } } } };
-      await client.request("config.patch", { raw: JSON.stringify(patch), baseHash: file.hash });
+      await client.request("config.patch", { raw: JSON.stringify(patch), baseHash: file.hash }, SAVE);
       toast(`${row.account} is removed`);
       go(href("fleet"));
     } catch (error) {
@@ -91,9 +102,10 @@ function Editor({ row, file, described, values, onSaved }) {
           ${!shown.length && html`<p class="faint">No field is set: everything is as the channel's section and the defaults have it.</p>`}</form>`
       : html`<label class="field">The account as JSON; secrets stand as marks, which keep them<textarea rows="18" spellcheck="false" value=${raw} onInput=${(event) => setRaw(event.currentTarget.value)}></textarea></label>
           ${found.errors.json && html`<p class="said" role="alert">${found.errors.json}</p>`}`}
+    ${edited && before !== now && html`<p class="said" role="alert">The account has been changed elsewhere meanwhile. What you have typed is kept; the review shows what a save would change, also back.</p>`}
     <footer class="save">
-      <span role="status" class=${check.error ? "bad" : doubtOf(check) ? "warn" : "faint"}>${sayCheck(number, wrong, check)}</span>
-      ${number > 0 && html`<${Button} onClick=${() => (setEdits({}), setRaw(null))}>Undo<//>`}
+      <span role="status" class=${check.error ? "bad" : doubtOf(check) ? "warn" : "faint"}>${admin ? sayCheck(number, wrong, check) : "This browser may look, but not change it: it lacks operator.admin."}</span>
+      ${edited && html`<${Button} onClick=${undo}>Undo<//>`}
       <${Button} tone="primary" disabled=${!admin || !number || wrong || Boolean(check.error)} onClick=${() => setReview(true)}>Review and save<//>
     </footer>
     ${admin && html`<section class="apart" aria-labelledby="remove"><h2 id="remove">Remove this account</h2><p class="faint">Its entry goes out of the configuration and its process ends. What is stored of its messages stays.</p><${Button} tone="danger" onClick=${remove}>Remove account<//></section>`}
@@ -137,7 +149,7 @@ export function useCheck(change, baseHash) {
       shown = false;
       clearTimeout(timer);
     };
-  }, [text, baseHash]);
+  }, [text, baseHash, hello.value]); // in a new session again: it may be what the last one left unanswered
   return found;
 }
 
@@ -216,7 +228,7 @@ export function Review({ place, title, done, values, patch, change, hash, secret
   const save = async () => {
     setBusy("Saving");
     try {
-      await client.request("config.patch", { raw: JSON.stringify(change), baseHash: hash });
+      await client.request("config.patch", { raw: JSON.stringify(change), baseHash: hash }, SAVE);
       toast(done);
       onClose();
       onSaved();

@@ -2,13 +2,15 @@
 
 import { wordsOf } from "./accounts.js";
 import { html } from "./html.js";
+import { useKeys } from "./keys.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { Line } from "./logs.js";
-import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
-import { VirtualRows, useReading } from "./rows.js";
+import { LEVELS, isLineMeant, lineOf, missedOf } from "./log_lines.js";
+import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
-import { Button, Chip, Empty, Failure, Search, Time, useMedia } from "./ui.js";
-import { count } from "./words.js";
+import { Time } from "./times.js";
+import { Button, Chip, Empty, Failure, Search, useMedia } from "./ui.js";
+import { count, grouped } from "./words.js";
 
 const PAST = 500;
 const MOST = 3000;
@@ -39,6 +41,8 @@ function useAccountLog(account) {
           const answer = await client.request("logs.tail", { cursor: place.current.cursor, limit: 5000 });
           if (!shown) return;
           place.current.cursor = answer.cursor;
+          const missing = missedOf(answer);
+          if (missing) take([missing]);
           take(answer.lines.filter((text) => text.includes(`"${account}"`) && JSON.parse(text).account === account));
         }
         setError(null);
@@ -71,6 +75,13 @@ export function AccountLog({ account }) {
   }, [source, level, text]);
   const byId = useMemo(() => new Map(shown.map((line) => [line.id, line])), [shown]);
   const items = useMemo(() => shown.map((line) => line.id), [shown]);
+  const { at, move, mark } = useMark(items);
+  useKeys({
+    j: ["the next line", () => move(1)],
+    k: ["the line before", () => move(-1)],
+    Enter: ["show the whole line", () => setOpen(byId.get(items[at]) ?? null)],
+    p: ["pause, or go on", reading.pause],
+  });
   if (!lines) return error ? html`<${Failure} error=${error} />` : html`<p class="faint" role="status">Reading the log</p>`;
   return html`
     <div class="chips" role="group" aria-label="Show only">
@@ -85,12 +96,17 @@ export function AccountLog({ account }) {
       : html`<div class="fill logs own-log"><${VirtualRows}
           items=${items}
           height=${narrow ? 48 : 26}
+          selected=${at}
           label=${`Log of ${account}`}
           reading=${reading}
           head=${html`<div class="row columns" role="row">${["Time", "Level", "Line"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
-          onRow=${(id) => setOpen(byId.get(id))}
+          onRow=${(id) => {
+            mark(id);
+            setOpen(byId.get(id));
+          }}
           render=${(id) => html`<${Row} line=${byId.get(id)} />`}
         /></div>`}
+    <p class="note">The page reads the last ${PAST} lines of the account, and keeps ${grouped(MOST)}. More: <code>trunkline logs ${account}</code>, and the files.</p>
     ${open && html`<${Line} line=${open} onClose=${() => setOpen(null)} />`}
   `;
 }

@@ -3,10 +3,12 @@
 import { All, Field, Review, doubtOf, issueOf, shapeOf, useCheck } from "./account_config.js";
 import { keptFor, missingIn, nameOf, patchOf, resolve } from "./form.js";
 import { html } from "./html.js";
-import { useMemo, useState } from "./libraries/hooks.js";
+import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { Failed, useConfigChanges, useRequest } from "./request.js";
 import { go, href } from "./route.js";
 import { may } from "./session.js";
-import { Button, Chip, Empty, Failure, Head, Unread, useRequest, useStay } from "./ui.js";
+import { useStay } from "./stay.js";
+import { Button, Chip, Empty, Head, Unread } from "./ui.js";
 
 const FIRST = 8; // the fields of the channel itself come first
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -15,8 +17,9 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 export function Page({ query }) {
   const file = useRequest("config.get");
   const described = useRequest("config.schema");
+  useConfigChanges(file.again);
   const error = file.error ?? described.error;
-  if (!may("admin")) return html`<${Empty} title="This browser may not add accounts">It lacks operator.admin.<//>`;
+  if (!may("admin")) return html`<section><${Head} title="Add an account" /><${Empty} title="This browser may not add accounts">It lacks operator.admin.<//></section>`;
   const again = () => [file, described].forEach((each) => each.again());
   if (!file.data || !described.data) {
     return html`<${Unread} title="Add an account" what="what channels there are" error=${error} onRetry=${again} />`;
@@ -26,7 +29,7 @@ export function Page({ query }) {
   const channel = channels.includes(query.get("channel")) ? query.get("channel") : channels[0];
   return html`<section class="account">
     <${Head} title="Add an account" />
-    ${error && html`<${Failure} error=${error} onRetry=${again} />`}
+    <${Failed} of=${[file, described]} />
     <div class="chips" role="group" aria-label="Channel">
       ${channels.map((each) => html`<${Chip} key=${each} on=${each === channel} onClick=${() => go(href("add", { channel: each }), { replace: true })}>${each}<//>`)}
     </div>
@@ -34,10 +37,15 @@ export function Page({ query }) {
   </section>`;
 }
 
+let draft = { name: "", typed: {} }; // what was typed and not added when the page was left
+
 function Form({ channel, file, described }) {
   const fields = useMemo(() => shapeOf(described, channel), [described, channel]);
-  const [name, setName] = useState("");
-  const [typed, setTyped] = useState({}); // at whatever channel: another one has some of the same fields
+  const [name, setName] = useState(draft.name);
+  const [typed, setTyped] = useState(draft.typed); // at whatever channel: another one has some of the same fields
+  useEffect(() => {
+    draft = { name, typed };
+  }, [name, typed]);
   const edits = useMemo(() => keptFor(channel, fields, typed), [channel, fields, typed]);
   const [all, setAll] = useState(false);
   const [review, setReview] = useState(false);
@@ -78,7 +86,10 @@ function Form({ channel, file, described }) {
       hash=${file.hash}
       secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)}
       onClose=${() => setReview(false)}
-      onSaved=${() => go(href("fleet", { q: `${channel}:${name}` }))}
+      onSaved=${() => {
+        draft = { name: "", typed: {} };
+        go(href("fleet", { q: `${channel}:${name}` }));
+      }}
     />`}
   </form>`;
 }

@@ -2,7 +2,9 @@
 
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
-import { Button, Empty, Failure, Time, Times, useRequest } from "./ui.js";
+import { useRequest } from "./request.js";
+import { Time, Times } from "./times.js";
+import { Button, Empty, Failure } from "./ui.js";
 
 const SHOWN = 8; // at once
 

@@ -6,11 +6,13 @@ import { useInterval } from "./interval.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
 import { Meeting, PersonTalk, localAccounts } from "./person.js";
+import { Failed, useRequest } from "./request.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
+import { Ago } from "./times.js";
 import { Entry, Text, Transcript, textOf } from "./transcript.js";
-import { Ago, Button, Dialog, Empty, Failure, Head, Search, toast, useMedia, useRequest } from "./ui.js";
+import { Button, Dialog, Empty, Failure, Head, Search, toast, useMedia } from "./ui.js";
 import { count } from "./words.js";
 
 const SESSIONS = 300;
@@ -31,23 +33,28 @@ export function Page({ parts, query }) {
   for (const each of list.data?.sessions ?? []) known.current.set(each.key, each);
   useInterval(AGAIN_MS, list.again);
   return html`<section class="fill talk">
-    <${Head} title="Chat" note=${list.data ? `${count(list.data.totalCount, "conversation")}, ${list.data.hasMore ? `the last ${SESSIONS} are shown: a search finds the others` : "the last one first"}` : ""}>
+    <${Head} title="Chat" note=${list.data ? noteOf(list.data) : ""}>
       ${narrow && key ? html`<a class="button" href=${href("chat", { q: text })}>All conversations</a>` : html`<${Search} text=${text} onText=${(q) => go(href("chat", ...parts, { q }), { replace: true })} label="Search conversations" />`}
       ${may("admin") && local.length > 0 && html`<${Button} onClick=${() => setMeeting(true)}>Talk as a person<//>`}
       ${may("write") && html`<${Button} tone="primary" onClick=${() => setBeginning(true)}>New conversation<//>`}
     <//>
+    <${Failed} of=${[list]} />
     <div class="two">
       ${narrow && key ? null : html`<${Sessions} list=${list} chosen=${key} text=${text} narrow=${narrow} />`}
-      ${person ? html`<${PersonTalk} key=${key} ...${person} />` : key ? html`<${Talk} key=${key} session=${key} about=${known.current.get(key)} onSaid=${list.again} />` : narrow ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
+      ${person ? html`<${PersonTalk} key=${key} ...${person} />` : key ? html`<${Talk} key=${key} session=${key} about=${known.current.get(key)} onSaid=${list.again} />` : narrow || !list.data?.sessions.length ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
     </div>
     ${meeting && html`<${Meeting} accounts=${local} onClose=${() => setMeeting(false)} />`}
     ${beginning && html`<${Beginning} onClose=${() => setBeginning(false)} onMade=${list.again} />`}
   </section>`;
 }
 
+function noteOf({ totalCount, hasMore }) {
+  const order = hasMore ? `, the last ${SESSIONS} are shown: a search finds the others` : totalCount > 1 ? ", the last one first" : "";
+  return count(totalCount, "conversation") + order;
+}
+
 function Sessions({ list, chosen, text, narrow }) {
-  if (list.error && !list.data) return html`<${Failure} error=${list.error} onRetry=${list.again} />`;
-  if (!list.data) return html`<p class="faint" role="status">Reading the conversations</p>`;
+  if (!list.data) return list.error ? html`<div></div>` : html`<p class="faint" role="status">Reading the conversations</p>`;
   const { sessions } = list.data;
   if (!sessions.length) {
     return text
@@ -77,8 +84,10 @@ function Session({ session, text }) {
 function Beginning({ onClose, onMade }) {
   const agents = useRequest("agents.list");
   const [said, setSaid] = useState("");
+  const [busy, setBusy] = useState("");
   const begin = async (event) => {
     event.preventDefault();
+    setBusy("Beginning");
     const { agent, label } = Object.fromEntries(new FormData(event.currentTarget));
     try {
       const { key } = await client.request("sessions.create", { agentId: agent, ...(label.trim() ? { label: label.trim() } : {}) });
@@ -87,6 +96,7 @@ function Beginning({ onClose, onMade }) {
       go(href("chat", key));
     } catch (error) {
       setSaid(error.message);
+      setBusy("");
     }
   };
   return html`<${Dialog} title="New conversation" onClose=${onClose}>
@@ -99,13 +109,13 @@ function Beginning({ onClose, onMade }) {
       >
       <label class="field">Name (optional)<input name="label" maxlength="100" autocomplete="off" /></label>
       ${said && html`<p class="said" role="alert">${said}</p>`}
-      <footer><${Button} onClick=${onClose}>Cancel<//><button type="submit" class="button primary" disabled=${!agents.data}>Begin</button></footer>
+      <footer><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" tone="primary" busy=${busy} disabled=${!agents.data}>Begin<//></footer>
     </form>
   <//>`;
 }
 
 /** What an agent writes at the moment, by run; and how runs have ended without an answer. */
-function useRuns(session, onEnd) {
+function useRuns(session, onEnd, onSession) {
   const [live, setLive] = useState({});
   useEffect(() => {
     const ends = [
@@ -119,6 +129,11 @@ function useRuns(session, onEnd) {
           onEnd(runId);
         }
       }),
+      // Which of them have ended meanwhile is not told: the history has those, and what goes on is sent again.
+      client.on("client.opened", () => {
+        setLive((before) => Object.fromEntries(Object.entries(before).filter(([, each]) => each.ended)));
+        onSession();
+      }),
     ];
     return () => ends.forEach((end) => end());
   }, [session]);
@@ -131,7 +146,7 @@ function Talk({ session, about, onSaid }) {
   const history = useRequest("chat.history", { sessionKey: session, limit: number });
   const [kept, setKept] = useState(null); // while more is read, what there was stays
   const [waiting, setWaiting] = useState([]); // what was said here and is not in the history yet
-  const [live, forget] = useRuns(session, () => history.again());
+  const [live, forget] = useRuns(session, () => history.again(), () => setWaiting([]));
   const follows = useRef(true);
   useEffect(() => {
     if (!history.data) return;
@@ -156,7 +171,7 @@ function Talk({ session, about, onSaid }) {
     }
     history.again();
   };
-  useKeys({ s: ["stop the answer", () => busy && stop()] });
+  useKeys(may("write") ? { s: ["stop the answer", () => busy && stop()] } : {});
   const said = (run, text) => {
     follows.current = true;
     if (run) setWaiting((before) => [...before, { run, text }]);

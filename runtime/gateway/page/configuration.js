@@ -5,9 +5,11 @@ import { isLong, spread } from "./diff.js";
 import { Diff } from "./difference.js";
 import { html } from "./html.js";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
-import { client, may } from "./session.js";
+import { Failed, SAVE, useConfigChanges, useRequest } from "./request.js";
+import { client, hello, may } from "./session.js";
 import { SchemaHelp } from "./schema_help.js";
-import { Button, Dialog, Head, Unread, ask, toast, useRequest, useStay } from "./ui.js";
+import { useStay } from "./stay.js";
+import { Button, Dialog, Head, Unread, ask, toast } from "./ui.js";
 import { count } from "./words.js";
 
 const PAUSE_MS = 500; // in which nothing was typed, before the text is checked
@@ -35,12 +37,13 @@ export function Page() {
       setLoaded(draft.file);
       setElsewhere(draft.file.hash !== file.data.hash);
     } else if (!loaded || !edited) take(file.data);
+    else if (file.data.hash !== loaded.hash && file.data.raw === text) take(file.data); // it was saved, and the answer was lost
     else if (file.data.hash !== loaded.hash) setElsewhere(true);
   }, [file.data]);
   useLayoutEffect(() => {
     if (loaded) draft = edited ? { text, file: loaded } : null;
   }, [edited, text]);
-  useEffect(() => client.on("config.changed", () => file.again()), []);
+  useConfigChanges(file.again);
   useStay(edited);
   const check = useCheck(edited ? text : null, loaded?.hash);
   if (!loaded) return html`<${Unread} title="Configuration" what="the file" error=${file.error} onRetry=${file.again} />`;
@@ -54,6 +57,7 @@ export function Page() {
       <${Button} disabled=${!edited && !elsewhere} onClick=${reset}>${elsewhere ? "Take the file's text" : "Undo all"}<//>
       <${Button} tone="primary" disabled=${!edited || !able || check.state !== "good" || elsewhere} onClick=${() => setShowing(true)}>Look at the changes, and save<//>
     <//>
+    <${Failed} of=${[file]} />
     ${elsewhere && html`<p class="said" role="alert">The file has been changed elsewhere meanwhile: what you have typed was made from an older one. Copy it if you need it, then take the file's text.</p>`}
     ${!loaded.valid && html`<${Issues} title="The file as it is cannot be used; what is in force is older:" issues=${loaded.issues} />`}
     <${Doubts} found=${loaded.warnings} />
@@ -113,7 +117,7 @@ function useCheck(text, hash) {
       }
     }, PAUSE_MS);
     return () => clearTimeout(timer);
-  }, [text, hash]);
+  }, [text, hash, hello.value]); // in a new session again: it may be what the last one left unanswered
   return check;
 }
 
@@ -160,7 +164,7 @@ function Saving({ before, after, hash, verdict, onClose, onSaved }) {
   const save = async () => {
     setState({ busy: "Saving", error: null });
     try {
-      await client.request("config.set", { raw: after, baseHash: hash }, { timeout: 90_000 });
+      await client.request("config.set", { raw: after, baseHash: hash }, SAVE);
       toast("Saved, and in force");
       onSaved();
     } catch (error) {

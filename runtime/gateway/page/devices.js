@@ -2,8 +2,10 @@
 
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
+import { Failed, useRequest } from "./request.js";
 import { client } from "./session.js";
-import { Ago, Button, Failure, Time, ask, toast, useRequest } from "./ui.js";
+import { Ago, Time } from "./times.js";
+import { Button, ask, toast } from "./ui.js";
 import { count } from "./words.js";
 
 /** Make a request; says what was done, or why not. */
@@ -28,11 +30,12 @@ export function useNews(events, again) {
 
 /** The devices. */
 export function Devices() {
-  const { data, error, again } = useRequest("device.pair.list");
-  useNews(["device.pair.requested", "device.pair.resolved"], () => again());
-  if (error && !data) return html`<${Failure} error=${error} onRetry=${again} />`;
-  if (!data) return null;
+  const list = useRequest("device.pair.list");
+  const { data, again } = list;
+  useNews(["device.pair.requested", "device.pair.resolved", "presence"], () => again());
+  if (!data) return html`<${Failed} of=${[list]} />`;
   return html`<section class="panel" aria-labelledby="devices">
+    <${Failed} of=${[list]} />
     <h2 id="devices">${count(data.paired.length, "device")} paired${data.pending.length ? `, ${data.pending.length} ${data.pending.length === 1 ? "waits" : "wait"}` : ""}</h2>
     ${data.pending.map((each) => html`<${Pending} key=${each.requestId} request=${each} onDone=${again} />`)}
     <ul class="lines">${data.paired.map((each) => html`<li key=${each.deviceId}><${Device} device=${each} onDone=${again} /></li>`)}</ul>
@@ -79,7 +82,8 @@ function Device({ device, onDone }) {
   const rename = async (event) => {
     event.preventDefault();
     const label = name.trim();
-    if (label && (await perform("device.pair.rename", { deviceId, label }, `It is called ${label} now`))) onDone();
+    if (label && !(await perform("device.pair.rename", { deviceId, label }, `It is called ${label} now`))) return; // what was typed stays
+    onDone();
     setName(null);
   };
   const remove = async () => {

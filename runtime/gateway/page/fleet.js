@@ -16,7 +16,7 @@ import { TryNow, Verbs } from "./verbs.js";
 import { bytes, count, exactly, grouped, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
-const NARROW_ROW = 84;
+const NARROW_ROW = 88; // two lines of why have room in it
 
 /** The page. Search and chips stand in the address, so that a view can be kept and shared. */
 export function Page({ query }) {
@@ -64,9 +64,10 @@ export function Page({ query }) {
       <${Search} text=${text} onText=${(q) => set({ q })} label="Search accounts" />
       ${may("admin") && html`<a class="button" href=${href("add")}>Add account</a>`}
     <//>
+    ${failure.value && html`<${Failure} error=${failure.value} onRetry=${reload} />`}
     <${Chips} rows=${rows} closed=${closed.size} phase=${phase} channel=${channel} onSet=${set} />
     <${Closed} closed=${closed} />
-    ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${() => setChosen(new Set())} />`}
+    ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${(left) => setChosen(new Set(left))} />`}
     ${items.length === 0
       ? html`<${Nothing} any=${rows.length > 0} text=${text} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
       : html`<${VirtualRows}
@@ -277,6 +278,6 @@ function Nothing({ any, text, onClear }) {
     <//>`;
   }
   return html`<${Empty} title="There are no accounts yet">
-    <a href=${href("add")}>Add one</a>; it starts as soon as it is saved.
+    ${may("admin") && html`<a href=${href("add")}>Add one</a>; it starts as soon as it is saved.`}
   <//>`;
 }

@@ -8,9 +8,11 @@ import { html } from "./html.js";
 import { useInterval } from "./interval.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { Nodes } from "./nodes.js";
+import { Failed, useRequest } from "./request.js";
 import { href } from "./route.js";
 import { client, hello, may } from "./session.js";
-import { Button, Countdown, Empty, Failure, Head, Time, Times, Unread, ask, toast, useRequest } from "./ui.js";
+import { Time, Times } from "./times.js";
+import { Button, Countdown, Empty, Failure, Head, ask, toast } from "./ui.js";
 import { bytes, count, exactly, percent, span } from "./words.js";
 
 const AGAIN_MS = 5_000;
@@ -25,13 +27,13 @@ export function Page() {
     clients.again();
   });
   useEffect(() => client.on("presence", clients.again), []);
-  if (status.error && !status.data) return html`<${Unread} title="Gateway" error=${status.error} onRetry=${status.again} />`;
   return html`<section class="gateway">
     <${Head} title="Gateway" note=${status.data ? `version ${status.data.runtimeVersion}` : ""}>
       ${may("admin") && html`<${Restart} clients=${clients.data?.clients ?? []} />`}
     <//>
+    <${Failed} of=${[status, clients]} />
     <${Faults} />
-    ${status.data ? html`<${Process} status=${status.data} />` : html`<p class="faint" role="status">Reading the gateway's state</p>`}
+    ${status.data ? html`<${Process} status=${status.data} />` : !status.error && html`<p class="faint" role="status">Reading the gateway's state</p>`}
     <${Clients} found=${clients} />
     ${may("pairing") && html`<${Devices} />`}
     ${may("pairing") && html`<${Nodes} />`}
@@ -112,7 +114,6 @@ function Process({ status }) {
 }
 
 function Clients({ found }) {
-  if (found.error && !found.data) return html`<${Failure} error=${found.error} onRetry=${found.again} />`;
   if (!found.data) return null;
   return html`<section class="panel" aria-labelledby="clients">
     <h2 id="clients">${count(found.data.clients.length, "client is", "clients are")} connected</h2>

@@ -5,6 +5,7 @@ import { signal } from "./libraries/signals.js";
 import { singleKeys } from "./preferences.js";
 
 const layers = [];
+const IN_LISTS = { ArrowDown: "j", ArrowUp: "k" }; // what has the focus is moved through by them, too
 
 /** What the keys do that work at the moment: `[key, what]`, for the help. */
 export const shortcuts = signal([]);
@@ -41,16 +42,17 @@ addEventListener("keydown", (event) => {
     if (event.key === "Escape") at.blur();
     return;
   }
-  if (document.querySelector("dialog[open]") || (event.key.length === 1 && singleKeys.value === "off")) return;
   const shown = event.key === "Escape" && at instanceof HTMLElement && at.closest("details[open]");
   if (shown) {
     shown.open = false;
     shown.querySelector("summary").focus(); // what had the keyboard may be in it
     return;
   }
+  if (document.querySelector("dialog[open]") || (event.key.length === 1 && singleKeys.value === "off")) return;
   if (event.key === "Enter" && at instanceof HTMLElement && at.closest("a, button, summary")) return;
+  const key = (at instanceof HTMLElement && at.matches(".table") && IN_LISTS[event.key]) || event.key;
   for (const layer of layers.toReversed()) {
-    const found = layer.keys[event.key];
+    const found = layer.keys[key];
     if (found) {
       event.preventDefault();
       found[1](event);

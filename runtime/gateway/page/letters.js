@@ -4,6 +4,7 @@ import { whoClass } from "./accounts.js";
 import { lookAgain } from "./attention.js";
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
+import { useRequest } from "./request.js";
 import { href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";

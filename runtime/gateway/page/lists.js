@@ -3,9 +3,11 @@
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { WithPaths } from "./paths.js";
+import { SAVE, useRequest } from "./request.js";
 import { href } from "./route.js";
 import { client, may } from "./session.js";
-import { Button, Dialog, Failure, Time, toast, useRequest } from "./ui.js";
+import { Time } from "./times.js";
+import { Button, Dialog, Failure, toast } from "./ui.js";
 import { idsIn, patchOf } from "./list_patch.js";
 import { caseOf, doorOf, writersOf } from "./writers.js";
 import { capital } from "./words.js";
@@ -13,20 +15,29 @@ import { capital } from "./words.js";
 const DM = { pairing: "pairing: those whom the owner approves", allowlist: "allowlist: those who are listed", open: "open: everybody, or those who are listed", disabled: "disabled: nobody" };
 const GROUP = { allowlist: "allowlist: groups that are listed", open: "open: all groups", disabled: "disabled: none" };
 
-/** The lists of one account, as a dialog; saving changes the configuration, no account restarts. */
-export function Lists({ entry, onClose, onSaved }) {
+const ELSEWHERE = "These lists have been changed elsewhere meanwhile, and a save would take that back. Note what you have typed, close this, and open it again.";
+
+/**
+ * The lists of one account, as a dialog; saving changes the configuration, no account restarts.
+ * `newest` is what is known of the account by now; what is typed changes what stood there at first.
+ */
+export function Lists({ entry: newest, onClose, onSaved }) {
+  const [entry] = useState(newest);
   const [form, setForm] = useState(() => formOf(entry));
   const [state, setState] = useState({ busy: "", error: null });
   const { patch, places } = patchOf(entry, form);
+  const elsewhere = !state.busy && isOther(entry, newest); // while it is saved the change is this one
   const changed = places.length > 0;
   const set = (changes) => setForm((before) => ({ ...before, ...changes }));
   const save = async (event) => {
     event.preventDefault();
     setState({ busy: "Checking", error: null });
     try {
-      const { hash } = await client.request("config.get");
+      const { hash } = await client.request("config.get"); // first: what changes after it is refused
+      const { accounts } = await client.request("channels.access", { channel: entry.account.split(":")[0] });
+      if (isOther(entry, accounts.find((each) => each.account === entry.account))) throw new Error(ELSEWHERE);
       setState({ busy: "Saving", error: null });
-      await client.request("config.patch", { raw: JSON.stringify(patch), baseHash: hash });
+      await client.request("config.patch", { raw: JSON.stringify(patch), baseHash: hash }, SAVE);
       toast(`${entry.account}: the lists count from the next message on`);
       onSaved();
       onClose();
@@ -36,10 +47,10 @@ export function Lists({ entry, onClose, onSaved }) {
   };
   const able = may("admin");
   return html`<${Dialog} title=${`Who may talk to ${entry.account}`} wide onClose=${onClose}>
-    ${entry.closed.map((each) => html`<p key=${each} class="said"><${WithPaths} text=${capital(each)} />.</p>`)}
-    ${entry.dropped.length > 0 &&
-    html`<p>Not answered in the last 24 hours: ${entry.dropped.map((each) => `${each.count} (${each.text})`).join(", ")}. <a href=${href("messages", { q: entry.account, direction: "in" })}>What came in at this account</a></p>`}
-    ${entry.dropped.length > 0 && html`<${Refused} account=${entry.account} able=${able} onLetIn=${({ list, line }) => set({ [list]: idsIn(`${form[list]}\n${line}`).join("\n") })} />`}
+    ${newest.closed.map((each) => html`<p key=${each} class="said"><${WithPaths} text=${capital(each)} />.</p>`)}
+    ${newest.dropped.length > 0 &&
+    html`<p>Not answered in the last 24 hours: ${newest.dropped.map((each) => `${each.count} (${each.text})`).join(", ")}. <a href=${href("messages", { q: entry.account, direction: "in" })}>What came in at this account</a></p>`}
+    ${newest.dropped.length > 0 && html`<${Refused} account=${entry.account} able=${able} onLetIn=${({ list, line }) => set({ [list]: idsIn(`${form[list]}\n${line}`).join("\n") })} />`}
     <form onSubmit=${save} class="lists">
       <fieldset disabled=${!able || Boolean(state.busy)}>
         <legend>Direct chats</legend>
@@ -55,10 +66,11 @@ export function Lists({ entry, onClose, onSaved }) {
       ${!able && html`<p class="faint">This browser may look, but not change it: it lacks operator.admin.</p>`}
       ${warnings(form).map((each) => html`<p key=${each} class="warn">${each}</p>`)}
       ${changed && html`<p class="note">Changes ${places.map((each, at) => html`${at ? ", " : ""}<code key=${each}>${each}</code>`)}. It counts for the next message; nothing restarts.</p>`}
-      ${state.error && html`<p class="said" role="alert">${state.error.message}</p>`}
+      ${elsewhere && html`<p class="said" role="alert">${ELSEWHERE}</p>`}
+      ${state.error && !elsewhere && html`<p class="said" role="alert">${state.error.message}</p>`}
       <footer>
         <button type="button" class="button" onClick=${onClose}>Close</button>
-        <button type="submit" class="button primary" disabled=${!changed || !able || Boolean(state.busy)}>${state.busy || "Save"}</button>
+        <button type="submit" class="button primary" disabled=${!changed || !able || elsewhere || Boolean(state.busy)}>${state.busy || "Save"}</button>
       </footer>
     </form>
   <//>`;
@@ -111,6 +123,12 @@ function warnings({ dmPolicy, groupPolicy, allowFrom, groups }) {
   if (dmPolicy === "allowlist" && !idsIn(allowFrom).length) found.push("With this, nobody is answered in direct chats: the policy is allowlist and nobody is listed.");
   if (groupPolicy === "allowlist" && !idsIn(groups).length) found.push("With this, no group is answered: the policy is allowlist and no group is listed.");
   return found;
+}
+
+/** Return whether the lists of an account are no longer those that a form was made from. */
+function isOther(entry, newest) {
+  const listed = (of) => of && JSON.stringify([formOf(of), of.sources]);
+  return listed(entry) !== listed(newest);
 }
 
 function formOf(entry) {

@@ -1,5 +1,7 @@
 // Reads lines of the logs of all processes, and chooses among them. Pure.
 
+import { bytes } from "./words.js";
+
 /** Levels, the worst first; each is shown with all that are worse. */
 export const LEVELS = ["critical", "error", "warning", "info", "debug"];
 
@@ -47,6 +49,12 @@ function continued(text, before = {}) {
   if (TRACEBACK.test(text)) return { level: "error", open: !text.includes("Exception Group") };
   if (/^(\s|$|\(the same )/.test(text)) return before;
   return before.open || BETWEEN.test(text) ? { level: "error" } : {};
+}
+
+/** Return what stands in a log for lines that an answer of `logs.tail` could not bring; an empty text where there are none. */
+export function missedOf({ skippedBytes, reset }) {
+  const why = skippedBytes ? `${bytes(skippedBytes)} of log came faster than they could be read here` : reset ? "The daemon has been started anew, and the log with it" : "";
+  return why && `${why}: lines may be missing here; the files have them.`;
 }
 
 /** Return whether a line is meant: as bad as `level`, of a process, with all words of a search. */

@@ -4,7 +4,7 @@ import { whoClass, wordsOf } from "./accounts.js";
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
-import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
+import { LEVELS, isLineMeant, lineOf, missedOf } from "./log_lines.js";
 import { go, href } from "./route.js";
 import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
@@ -25,10 +25,9 @@ function useLog() {
     try {
       const params = place.cursor === undefined ? { limit: 1000 } : { cursor: place.cursor, limit: 1000 };
       const answer = await client.request("logs.tail", params);
-      const before = place.cursor !== undefined && !answer.reset ? place.lines : [];
-      const found = answer.lines.map((text) => lineOf(text, ++place.number, place.streams));
-      if (answer.skippedBytes && before.length) found.unshift(lineOf(`${answer.skippedBytes} bytes of log came faster than they could be read here; the files have them.`, ++place.number));
-      const lines = found.length || answer.reset ? [...before, ...found].slice(-MOST) : before;
+      const missing = place.lines.length ? missedOf(answer) : "";
+      const found = [...(missing ? [missing] : []), ...answer.lines].map((text) => lineOf(text, ++place.number, place.streams));
+      const lines = found.length ? [...place.lines, ...found].slice(-MOST) : place.lines;
       at.current = { ...place, cursor: answer.cursor, lines };
       setState({ lines, error: null, file: answer.file });
     } catch (error) {

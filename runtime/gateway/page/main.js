@@ -4,7 +4,7 @@
 
 import { html } from "./html.js";
 import { render } from "./libraries/preact.js";
-import { useEffect, useState } from "./libraries/hooks.js";
+import { useEffect, useErrorBoundary, useState } from "./libraries/hooks.js";
 import { tally } from "./accounts.js";
 import { waitingAt, warnings } from "./attention.js";
 import { now } from "./clock.js";
@@ -13,10 +13,10 @@ import { shortcuts, useKeys } from "./keys.js";
 import { PAGES, loadPage } from "./pages.js";
 import { nextTheme, singleKeys, theme } from "./preferences.js";
 import { go, href, route } from "./route.js";
-import { client, hello, hindrance, refusal, signOut } from "./session.js";
+import { client, hello, hindrance, outdated, refusal, signOut } from "./session.js";
 import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
-import { Button, Commands, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
+import { Button, Commands, Dialog, Question, Toasts, Unread, ask } from "./ui.js";
 import { count, countdown } from "./words.js";
 
 function App() {
@@ -106,7 +106,7 @@ function Badge({ of }) {
  */
 function Banner() {
   const { state, error, retryAt } = client.connection.value;
-  if (state === "open") return null;
+  if (state === "open") return outdated.value && html`<div class="banner"><p role="status">The gateway has another version now, and this page is the older one's.</p><${Button} onClick=${() => location.reload()}>Load the new one<//></div>`;
   const begun = state === "connecting";
   const text = begun ? `Connecting to the gateway again${error ? ` (${error.message})` : ""}` : `No connection to the gateway: ${error?.message ?? "closed"}`;
   return html`<div class="banner"><p>
@@ -131,6 +131,9 @@ function Warnings() {
 
 function Loaded({ page }) {
   const [found, setFound] = useState({});
+  const [broken, mend] = useErrorBoundary((error) => console.error(error));
+  const { parts, query } = route.value;
+  useEffect(() => broken && mend(), [route.value]);
   const load = () => {
     setFound({});
     loadPage(page).then(
@@ -141,9 +144,10 @@ function Loaded({ page }) {
   useEffect(load, [page]);
   useEffect(focusPage, [found.Page]);
   useEffect(() => (found.error ? client.on("client.opened", load) : undefined), [found.error]);
-  if (found.error) return html`<${Failure} error=${found.error} onRetry=${load} />`;
+  const { title } = page;
+  if (found.error) return html`<${Unread} title=${title} error=${found.error} onRetry=${load} />`;
+  if (broken) return html`<${Unread} title=${title} error=${new Error(`${title} cannot be drawn: ${broken.message}`)} onRetry=${mend} />`;
   if (!found.Page) return html`<p class="faint late" role="status">Reading the page</p>`;
-  const { parts, query } = route.value;
   return html`<${found.Page} parts=${parts} query=${query} />`;
 }
 
@@ -155,7 +159,8 @@ function Help({ onClose }) {
   return html`<${Dialog} title="Keys" onClose=${onClose}>
     <dl class="keys">
       ${shortcuts.value.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
-      <div><dt><kbd>Escape</kbd></dt><dd>close a dialog, leave a field</dd></div>
+      <div><dt><kbd>↓ ↑</kbd></dt><dd>as j and k, in a list that has the focus</dd></div>
+      <div><dt><kbd>Escape</kbd></dt><dd>close a dialog or an explanation, leave a field</dd></div>
     </dl>
     <footer><${Button} onClick=${() => (singleKeys.value = singleKeys.value === "on" ? "off" : "on")}>Single-key shortcuts: ${singleKeys.value}<//></footer>
   <//>`;

@@ -5,6 +5,7 @@ import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { GivenUp } from "./letters.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
+import { Failed, useRequest } from "./request.js";
 import { go, href } from "./route.js";
 import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
@@ -12,7 +13,8 @@ import { accountOf, tall } from "./store.js";
 import { canBeRead, isOpen, nameOf, saidOf } from "./outcomes.js";
 import { BATCH_MS, useNewest } from "./newest.js";
 import { isMeant } from "./stream.js";
-import { Button, Chip, Empty, Failure, Head, Search, Time, useMedia, useRequest } from "./ui.js";
+import { Time } from "./times.js";
+import { Button, Chip, Empty, Head, Search, useMedia } from "./ui.js";
 import { Way } from "./way.js";
 import { count } from "./words.js";
 
@@ -101,8 +103,8 @@ function Live({ query, onSet, open }) {
     Enter: ["show what became of the message", () => show(byKey.get(items[at]))],
     p: ["pause, or go on", reading.pause],
   });
-  if (recent.error && !stream.rows.length) return html`<${Failure} error=${recent.error} onRetry=${recent.again} />`;
   return html`
+    <${Failed} of=${[recent]} />
     <div class="chips" role="group" aria-label="Show only">
       ${["", "in", "out"].map(
         (each) => html`<${Chip} key=${each} on=${each === direction} onClick=${() => onSet({ direction: each })}>${DIRECTIONS[each]}<//>`,
@@ -111,10 +113,10 @@ function Live({ query, onSet, open }) {
       <${Button} onClick=${reading.pause} aria-pressed=${reading.paused ? "true" : "false"}>${reading.paused ? `Go on (${count(reading.behind, "new message")})` : "Pause"}<//>
       ${reading.paused
         ? html`<span key="paused" class="faint" role="status">Paused: nothing is lost, it goes on from here.</span>`
-        : html`<span class="faint">${numberOf(items, { loaded: Boolean(recent.data), narrow, batched })}</span>`}
+        : html`<span class="faint">${numberOf(items, { loaded: Boolean(recent.data), older: recent.data?.more || stream.added > stream.rows.length, narrow, batched })}</span>`}
     </div>
     ${items.length === 0
-      ? html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`
+      ? !recent.error && html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`
       : html`<${VirtualRows}
           items=${items}
           height=${narrow ? tall(NARROW_ROW) : WIDE_ROW}
@@ -140,9 +142,9 @@ function Live({ query, onSet, open }) {
 }
 
 /** Return how many messages are listed and how: nothing while the first are read. */
-function numberOf(items, { loaded, narrow, batched }) {
+function numberOf(items, { loaded, older, narrow, batched }) {
   if (!loaded && !items.length) return "";
-  const order = narrow || items.length < 2 ? "" : ", the newest first";
+  const order = narrow || items.length < 2 ? "" : older ? ", the newest first; there are older ones" : ", the newest first";
   return `${count(items.length, "message")}${order}${batched ? `, read every ${BATCH_MS / 1000} s` : ""}`;
 }
 

@@ -1,9 +1,9 @@
 // Follows the newest messages of all accounts: each as it comes, and in batches where many come.
 
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { useRequest } from "./request.js";
 import { client } from "./session.js";
 import { Stream, areMany } from "./stream.js";
-import { useRequest } from "./ui.js";
 
 const DRAW_MS = 250; // a busy fleet draws four times a second, not a hundred
 const BUSY_MS = 1000; // and what fills the window each time, slower: nobody reads it in between

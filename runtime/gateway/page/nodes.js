@@ -2,7 +2,8 @@
 
 import { perform, useNews } from "./devices.js";
 import { html } from "./html.js";
-import { Button, Failure, ask, useRequest } from "./ui.js";
+import { Failed, useRequest } from "./request.js";
+import { Button, ask } from "./ui.js";
 import { count } from "./words.js";
 
 /** The nodes. */
@@ -13,9 +14,8 @@ export function Nodes() {
     pairs.again();
     nodes.again();
   };
-  useNews(["node.pair.requested", "node.pair.resolved"], again);
-  const error = pairs.error ?? nodes.error;
-  const failure = error && html`<${Failure} error=${error} onRetry=${again} />`;
+  useNews(["node.pair.requested", "node.pair.resolved", "presence"], again);
+  const failure = html`<${Failed} of=${[pairs, nodes]} />`;
   if (!pairs.data || !nodes.data) return failure;
   const approved = new Set(pairs.data.paired.map((each) => each.nodeId));
   return html`<section class="panel" aria-labelledby="nodes">

@@ -5,9 +5,10 @@ import { lookAgain } from "./attention.js";
 import { Help } from "./help.js";
 import { html } from "./html.js";
 import { useInterval } from "./interval.js";
-import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { useMemo, useState } from "./libraries/hooks.js";
 import { Lists } from "./lists.js";
 import { WithPaths } from "./paths.js";
+import { Failed, useConfigChanges, useRequest } from "./request.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
@@ -39,7 +40,7 @@ export function Page({ parts, query }) {
     access.again();
     pairing.again();
   });
-  useEffect(() => client.on("config.changed", access.again), []);
+  useConfigChanges(access.again);
   const text = query.get("q") ?? "";
   const set = (changes) => go(href("people", { q: text, only: query.get("only") ?? "", ...changes }), { replace: true });
   if (!access.data) return html`<${Unread} title="People" what="who may talk to whom" error=${access.error} onRetry=${access.again} />`;
@@ -49,12 +50,13 @@ export function Page({ parts, query }) {
     <${Head} title="People" note=${summary(accounts, pairing.data)}>
       ${accounts.length > 0 && html`<${Button} onClick=${() => setAsking(true)}>Why was there no answer?<//>`}
     <//>
+    <${Failed} of=${[access, pairing]} />
     ${parts[0] && !chosen && html`<${Failure} error=${new Error(`There is no account ${parts[0]}.`)} />`}
     <${Closed} accounts=${accounts} />
     <${Waiting} pairing=${pairing} onDone=${decided} />
     <${Decided} people=${pairing.data?.people ?? []} onDone=${decided} />
     <${Accounts} accounts=${accounts} text=${text} only=${query.get("only") ?? ""} onSet=${set} />
-    ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${saved} />`}
+    ${chosen && html`<${Lists} key=${chosen.account} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${saved} />`}
     ${asking && html`<${Why} accounts=${accounts.map((each) => each.account)} onClose=${() => setAsking(false)} />`}
   </section>`;
 }
@@ -116,8 +118,7 @@ function Closed({ accounts }) {
 
 function Waiting({ pairing, onDone }) {
   if (!may("pairing")) return html`<p class="faint">This browser may not see who waits: it lacks operator.pairing.</p>`;
-  if (pairing.error && !pairing.data) return html`<${Failure} error=${pairing.error} onRetry=${pairing.again} />`;
-  if (!pairing.data) return html`<p class="faint" role="status">Reading who waits</p>`;
+  if (!pairing.data) return pairing.error ? null : html`<p class="faint" role="status">Reading who waits</p>`;
   return html`<${Requests} requests=${pairing.data.requests} onDone=${onDone} />`;
 }
 
@@ -226,18 +227,19 @@ function Accounts({ accounts, text, only, onSet }) {
       .sort((a, b) => Number(isClosed(b)) - Number(isClosed(a)) || droppedOf(b) - droppedOf(a) || a.account.localeCompare(b.account))
       .map((each) => each.account);
   }, [accounts, text, only]);
+  const closed = accounts.filter(isClosed).length;
   return html`<section class="fill access" aria-labelledby="lists">
     <div class="head">
       <h2 id="lists">Lists of every account</h2>
       <span class="faint">not answered <${Help} word="not answered" /></span>
       <div class="actions">
-        <${Chip} on=${only === "closed"} tone="bad" count=${accounts.filter(isClosed).length} onClick=${() => onSet({ only: only === "closed" ? "" : "closed" })}>let nobody in<//>
+        <${Chip} on=${only === "closed"} tone=${closed ? "bad" : ""} count=${closed} onClick=${() => onSet({ only: only === "closed" ? "" : "closed" })}>let nobody in<//>
         <${Search} text=${text} onText=${(q) => onSet({ q })} label="Search the lists" />
       </div>
     </div>
     ${items.length === 0
       ? html`<${Empty} title=${accounts.length ? "No account matches" : "There are no accounts yet"}>
-          ${accounts.length ? html`<${Button} onClick=${() => onSet({ q: "", only: "" })}>Show all<//>` : html`<a href=${href("add")}>Add one</a>; its lists appear here.`}
+          ${accounts.length ? html`<${Button} onClick=${() => onSet({ q: "", only: "" })}>Show all<//>` : may("admin") && html`<a href=${href("add")}>Add one</a>; its lists appear here.`}
         <//>`
       : html`<${VirtualRows}
           items=${items}

@@ -2,12 +2,14 @@
 
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { useRequest } from "./request.js";
 import { go, href } from "./route.js";
-import { client } from "./session.js";
+import { client, may } from "./session.js";
 import { accountOf, allRows, ranked } from "./store.js";
 import { Stream } from "./stream.js";
+import { Time } from "./times.js";
 import { Text, Transcript } from "./transcript.js";
-import { Button, Dialog, Empty, Failure, Phase, Time, useRequest } from "./ui.js";
+import { Button, Dialog, Empty, Failure, Phase } from "./ui.js";
 
 const RECENT = 200;
 const NAME = /^[^\s*/][^\s]{0,31}$/;
@@ -51,7 +53,8 @@ function useTalk(account, name) {
   const isOurs = ({ message }) => (message.chat?.id ?? message.to) === name;
   const take = (event) => event.account === account && isOurs(event) && stream.current.take(event) && draw((before) => before + 1);
   useEffect(() => {
-    const ends = [client.need({ events: ["channel.message"] }), client.on("channel.message", take)];
+    const gap = (event) => event.account === account && (stream.current.gap(account, Date.now()), draw((before) => before + 1));
+    const ends = [client.need({ events: ["channel.message"] }), client.on("channel.message", take), client.on("channel.gap", gap)];
     return () => ends.forEach((end) => end());
   }, []);
   useEffect(() => recent.data?.messages.toReversed().forEach(take), [recent.data]);
@@ -78,7 +81,7 @@ export function PersonTalk({ account, name }) {
         )}
       </ol>
     <//>
-    <${Line} row=${row} name=${name} />
+    ${may("admin") ? html`<${Line} row=${row} name=${name} />` : html`<p class="faint">This browser may read, but not write: it lacks operator.admin.</p>`}
   </div>`;
 }
 
@@ -91,11 +94,12 @@ function Line({ row, name }) {
     const text = field.current.value.trim();
     if (!text || state.busy) return;
     setState({ busy: true, wrong: "" });
+    field.current.value = ""; // what is typed meanwhile is the next one
     try {
       await client.request("local.say", { accountId: row.accountId, name, text });
-      field.current.value = "";
       setState({ busy: false, wrong: "" });
     } catch (error) {
+      if (field.current) field.current.value = [text, field.current.value].filter(Boolean).join(" ");
       setState({ busy: false, wrong: error.message });
     }
     field.current?.focus();

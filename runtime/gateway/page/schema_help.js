@@ -2,8 +2,9 @@
 
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
+import { useRequest } from "./request.js";
 import { Pieces } from "./transcript.js";
-import { Failure, useRequest } from "./ui.js";
+import { Failure } from "./ui.js";
 
 /** The help: which fields there are at a place, and what they mean. */
 export function SchemaHelp() {

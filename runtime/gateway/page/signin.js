@@ -59,12 +59,16 @@ function Form({ said }) {
         >Or the gateway's token (gateway.auth.token)
         <input ref=${field} type="password" autocomplete="off" spellcheck="false" />
       </label>
-      ${state === "waiting" && html`<p class="said" role="status">${location.host}: ${error.message}. It is tried again by itself.</p>`}
+      ${state === "waiting" && html`<p class="said" role="status">${unreached(error)}</p>`}
       ${empty && html`<p class="said" role="alert">Type the token first.</p>`}
       <${Button} type="submit" tone="primary" busy=${state === "refused" ? "" : `Signing in at ${location.host}`}>Sign in<//>
     </form>
     <p class="faint">The token opens the gateway once and is stored nowhere. After that this browser has a key of its own.</p>
   `;
+}
+
+function unreached(error) {
+  return `${location.host}: ${error.message}. It is tried again by itself.`;
 }
 
 function Waiting({ error }) {
@@ -73,9 +77,11 @@ function Waiting({ error }) {
     return () => clearInterval(timer);
   }, []);
   const id = error.details.requestId ?? "";
+  const { state, error: lost } = client.connection.value;
   return html`<${Frame} title="This browser waits for approval">
     <p>It is new here and does not come from the gateway's own computer. Someone who may operate the gateway approves it:</p>
     <pre class="command">trunkline devices approve ${id}</pre>
+    ${state === "waiting" && html`<p class="said" role="status">${unreached(lost)}</p>`}
     <p class="faint">The page goes on by itself once that is done. It asks again every 4 s.</p>
   <//>`;
 }

@@ -3,7 +3,7 @@
 import { html } from "./html.js";
 import { useLayoutEffect, useRef } from "./libraries/hooks.js";
 import { blocksOf, piecesOf } from "./marks.js";
-import { Time } from "./ui.js";
+import { Time } from "./times.js";
 
 const NEAR = 40; // pixels from the end: whoever is that near reads the newest
 

@@ -6,10 +6,7 @@ import { useKeys } from "./keys.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
 import { signal } from "./libraries/signals.js";
 import { phaseName, toneOf } from "./accounts.js";
-import { client } from "./session.js";
-import { ago, clock, countdown, exactly } from "./words.js";
-
-const AGAIN_MS = 1500;
+import { countdown, exactly } from "./words.js";
 
 /** The head of a page: its title, and what stands beside it. */
 export function Head({ title, note, children }) {
@@ -25,9 +22,22 @@ export function Unread({ title, what, error, onRetry }) {
   return html`<section><${Head} title=${title} />${error ? html`<${Failure} error=${error} onRetry=${onRetry} />` : html`<p class="faint" role="status">Reading ${what}</p>`}</section>`;
 }
 
-/** A button. `tone`: `primary`, `danger` or none; `busy` names what it is doing at the moment. */
-export function Button({ tone = "", busy = "", disabled, children, type = "button", class: extra = "", ...rest }) {
-  return html`<button type=${type} class=${`button ${tone} ${extra}`} disabled=${disabled || Boolean(busy)} ...${rest}>
+/**
+ * A button. `tone`: `primary`, `danger` or none; `busy` names what it is doing at the moment. What
+ * `onClick` has begun and not ended (it returns a promise) is not begun once more.
+ */
+export function Button({ tone = "", busy = "", disabled, children, type = "button", class: extra = "", onClick, ...rest }) {
+  const begun = useRef(false);
+  const click = async (event) => {
+    if (begun.current) return;
+    begun.current = true;
+    try {
+      await onClick?.(event);
+    } finally {
+      begun.current = false;
+    }
+  };
+  return html`<button type=${type} class=${`button ${tone} ${extra}`} disabled=${disabled || Boolean(busy)} onClick=${click} ...${rest}>
     ${busy || children}
   </button>`;
 }
@@ -47,22 +57,6 @@ export function Commands({ text }) {
 /** The phase of an account: a mark with a colour, and its word. */
 export function Phase({ row }) {
   return html`<span class=${`phase ${toneOf(row)}`}>${phaseName(row)}</span>`;
-}
-
-/** How long ago something was, with the time in full as a tooltip. */
-export function Ago({ at }) {
-  if (!at) return html`<span class="faint">never</span>`;
-  return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${ago(at, now.value)}</time>`;
-}
-
-/** A time of day, with the time in full as a tooltip. */
-export function Time({ at }) {
-  return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${clock(at, Date.now())}</time>`;
-}
-
-/** How many times something came, and since when; nothing if it came once. */
-export function Times({ of: { times = 1, first } }) {
-  return times > 1 ? html` <span class="faint">(${times} times since <${Time} at=${first} />)</span>` : null;
 }
 
 /** The time until something, counting down. */
@@ -110,60 +104,15 @@ export function useMedia(query) {
   return holds;
 }
 
-/**
- * Make a request when a component is shown, and again after each new session, and where the gateway
- * says that it may be answered later: it has just begun, say.
- * Returns `{data, error, again}`. `params` of `null` asks nothing.
- */
-export function useRequest(method, params = {}) {
-  const [state, setState] = useState({ data: null, error: null });
-  const text = JSON.stringify(params);
-  const ask = useRef(() => {});
-  useEffect(() => {
-    let shown = true;
-    let timer = 0;
-    ask.current = async () => {
-      if (params === null) return;
-      clearTimeout(timer);
-      try {
-        const data = await client.request(method, params);
-        if (shown) setState({ data, error: null });
-      } catch (error) {
-        if (!shown) return;
-        setState((before) => ({ ...before, error }));
-        if (error.retryable) timer = setTimeout(ask.current, Math.max(AGAIN_MS, error.retryAfterMs));
-      }
-    };
-    setState({ data: null, error: null });
-    ask.current();
-    const end = client.on("client.opened", () => ask.current());
-    return () => {
-      shown = false;
-      clearTimeout(timer);
-      end();
-    };
-  }, [method, text]);
-  return { ...state, again: () => ask.current() };
-}
-
-/** Have the browser ask before the page is left or read anew, while something is `edited`. */
-export function useStay(edited) {
-  useEffect(() => {
-    if (!edited) return undefined;
-    const stay = (event) => event.preventDefault();
-    addEventListener("beforeunload", stay);
-    return () => removeEventListener("beforeunload", stay);
-  }, [edited]);
-}
-
 const toasts = signal([]);
 let toastNumber = 0;
+const TOASTS = 4; // at once
 
-/** Show what has been done, or has failed (`tone` `bad`), for some seconds. */
+/** Show what has been done, for some seconds, or has failed (`tone` `bad`), until a person has seen it. */
 export function toast(text, tone = "") {
   const id = ++toastNumber;
-  toasts.value = [...toasts.peek(), { id, text, tone }];
-  setTimeout(() => dropToast(id), tone === "bad" ? 12_000 : 5_000);
+  toasts.value = [...toasts.peek(), { id, text, tone }].slice(-TOASTS);
+  if (tone !== "bad") setTimeout(() => dropToast(id), 5_000);
 }
 
 function dropToast(id) {

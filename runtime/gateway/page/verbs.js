@@ -43,7 +43,10 @@ function named(keys) {
   return `${keys.slice(0, FEW).join(", ")}${more > 0 ? ` + ${grouped(more)}` : ""}`;
 }
 
-/** What can be done to the accounts that are selected; `but` names verbs that stand elsewhere. */
+/**
+ * What can be done to the accounts that are selected; `but` names verbs that stand elsewhere. `onDone`
+ * gets the keys of those that are to stay selected: it has failed for them.
+ */
 export function Verbs({ keys, but = [], onDone = () => {} }) {
   ranked.value;
   const [busy, setBusy] = useState("");
@@ -55,9 +58,9 @@ export function Verbs({ keys, but = [], onDone = () => {} }) {
     const whom = meant.length === 1 ? meant[0] : count(meant.length, "account");
     const answer = meant.length === 1 && HARMLESS.has(verb) ? {} : await ask({ title: `${label} ${whom}?`, text: meant.length > 1 ? `${named(meant)}. ${text}` : text.replaceAll("them", "it"), action: `${label} ${whom}`, danger: DANGEROUS.has(verb), reason });
     if (!answer) return;
-    await perform(verb, meant, answer.reason, (done) => setBusy(`${label}: ${done} of ${meant.length}`));
+    const failed = await perform(verb, meant, answer.reason, (done) => setBusy(`${label}: ${done} of ${meant.length}`));
     setBusy("");
-    onDone();
+    onDone(failed);
   };
   return html`<div class="verbs" role="group" aria-label="What is done to the selected accounts">
     ${(busy || keys.length > 1) && html`<b role="status">${busy || `${keys.length} selected`}</b>`}
@@ -66,19 +69,19 @@ export function Verbs({ keys, but = [], onDone = () => {} }) {
         ${VERBS[verb].label}${meant.length && meant.length !== keys.length ? ` ${meant.length}` : ""}
       <//>`,
     )}
-    ${keys.length > 1 && html`<${Button} class="quiet" onClick=${onDone}>Select none<//>`}
+    ${keys.length > 1 && html`<${Button} class="quiet" onClick=${() => onDone([])}>Select none<//>`}
   </div>`;
 }
 
-/** Carry out a verb for accounts, some at a time; says what became of them. */
+/** Carry out a verb for accounts, some at a time; says what became of them, and returns those for which it failed. */
 async function perform(verb, keys, reason, onProgress = () => {}) {
-  const failed = [];
+  const failed = new Map();
   let done = 0;
   const one = async (key) => {
     try {
       await client.request(...requestOf(verb, key, reason), { timeout: 60_000 });
     } catch (error) {
-      failed.push(`${key}: ${error.message}`);
+      failed.set(key, `${key}: ${error.message}`);
     }
     onProgress(++done);
   };
@@ -87,9 +90,11 @@ async function perform(verb, keys, reason, onProgress = () => {}) {
     while (queue.length) await one(queue.shift());
   });
   await Promise.all(lanes);
-  const good = keys.length - failed.length;
+  const good = keys.length - failed.size;
   if (good) toast(`${VERBS[verb].label} accepted: ${keys.length === 1 ? keys[0] : count(good, "account")}`);
-  if (failed.length) toast(`${VERBS[verb].label} failed for ${count(failed.length, "account")}. ${failed.slice(0, 3).join(" · ")}`, "bad");
+  const stay = keys.length > 1 ? ", still selected" : "";
+  if (failed.size) toast(`${VERBS[verb].label} failed for ${count(failed.size, "account")}${stay}. ${[...failed.values()].slice(0, FEW).join(" · ")}`, "bad");
+  return [...failed.keys()];
 }
 
 function requestOf(verb, key, reason) {

@@ -1,8 +1,10 @@
 // Shows one message's whole way: it arrived, was decided about, asked an agent, and was answered.
 
 import { html } from "./html.js";
+import { useRequest } from "./request.js";
 import { href } from "./route.js";
-import { Dialog, Failure, Time, useRequest } from "./ui.js";
+import { Time } from "./times.js";
+import { Dialog, Failure } from "./ui.js";
 import { capital, span } from "./words.js";
 
 /** The way of a message, as a dialog. `event` is what the page itself has seen of it, if it has. */

@@ -3,12 +3,13 @@
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
 import { client } from "./session.js";
-import { Dialog } from "./ui.js";
+import { Button, Dialog } from "./ui.js";
 
 /** The question, and its answer, as a dialog. */
 export function Why({ accounts, onClose }) {
   const [answer, setAnswer] = useState(null);
   const [said, setSaid] = useState("");
+  const [busy, setBusy] = useState("");
   const submit = async (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(event.currentTarget));
@@ -17,18 +18,20 @@ export function Why({ accounts, onClose }) {
     if (given.chat.trim()) params.chat = given.chat.trim();
     setSaid("");
     setAnswer(null);
+    setBusy("Asking");
     try {
       setAnswer(await client.request("channels.why", params));
     } catch (error) {
       setSaid(error.message);
     }
+    setBusy("");
   };
   return html`<${Dialog} title="Why was there no answer?" onClose=${onClose}>
     <form onSubmit=${submit}>
       <label class="field">Account<select name="account">${accounts.map((each) => html`<option key=${each}>${each}</option>`)}</select></label>
       <label class="field">Id of the sender<input name="sender" required maxlength="512" autocomplete="off" /></label>
       <label class="field">Id of the group (empty: a direct chat)<input name="chat" maxlength="512" autocomplete="off" /></label>
-      <footer><button type="submit" class="button primary">Ask</button></footer>
+      <footer><${Button} type="submit" tone="primary" busy=${busy}>Ask<//></footer>
     </form>
     ${said && html`<p class="said" role="alert">${said}</p>`}
     ${answer &&

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isLineMeant, lineOf } from "../../../../runtime/gateway/page/log_lines.js";
+import { isLineMeant, lineOf, missedOf } from "../../../../runtime/gateway/page/log_lines.js";
 
 const of = (fields) => lineOf(JSON.stringify({ ts: "2026-11-29T14:00:00.000Z", account: "irc:libera", ...fields }), 1);
 
@@ -72,4 +72,10 @@ test("a level means all that is worse, too", () => {
   assert.equal(isLineMeant({ ...line, level: "info" }, which), false);
   assert.equal(isLineMeant(line, { ...which, process: "gateway" }), false);
   assert.equal(isLineMeant(line, { ...which, words: ["libera", "x"] }), true);
+});
+
+test("what a log could not be read of stands in it", () => {
+  assert.equal(missedOf({ lines: [] }), "");
+  assert.match(missedOf({ skippedBytes: 2048 }), /^2.0 KiB of log came faster .* may be missing here/);
+  assert.match(missedOf({ reset: true }), /started anew, .* may be missing here/);
 });
