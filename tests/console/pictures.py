@@ -5,8 +5,9 @@
 
 Each fleet runs for real, with something to see on every page: an account that tries again, one that
 a person has stopped, an empty list that costs messages, a stranger who waits, messages that were
-given up. Pictures are taken in both themes, wide and as on a phone, or as the options say; what
-axe-core and the window's edge have to say of each is printed.
+given up; with ``--count 0`` there is no account. Pictures are taken in both themes, wide and as on
+a phone, or as the options say, and of the pages once more after the connection was lost (their
+names begin with ``lost-``); what axe-core and the window's edge have to say of each is printed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from tests.support.console import (
     fleet,
     tab,
 )
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
+from tests.support.gate import gate_of
 from tests.support.local_people import say
 from tests.support.short_directory import ShortDirectory
 
@@ -141,6 +143,20 @@ SCENES: dict[str, Scene] = {
     "configuration": page("configuration", "Configuration"),
     "configuration-difference": difference,
 }
+# Of a daemon without accounts.
+EMPTY: dict[str, Scene] = {
+    "fleet": page("fleet", "Fleet", "There are no accounts yet"),
+    "keys": keys,
+    "account-absent": page("account/irc:none", "There is no account irc:none"),
+    "add": page("add?channel=irc", "Add an account", "It needs a name."),
+    "messages": page("messages", "Messages", "No message has come or gone yet"),
+    "messages-given-up": page("messages?view=given-up", "Messages", "Nothing was given up"),
+    "people": page("people", "People", "There are no accounts yet"),
+    "chat": page("chat", "Chat", "Nobody has talked to an agent yet"),
+    "gateway": page("gateway", "Gateway", "paired"),
+    "logs": page("logs", "Logs"),
+    "configuration": page("configuration", "Configuration"),
+}
 
 
 class Views(NamedTuple):
@@ -178,7 +194,9 @@ async def talking(daemon: Daemon) -> AsyncIterator[None]:
         writer.close()
 
 
-async def take(browser: Browser, daemon: Daemon, to: Path, views: Views) -> None:
+async def take(
+    browser: Browser, daemon: Daemon, to: Path, views: Views, scenes: dict[str, Scene]
+) -> None:
     """Take each picture in each theme and size."""
     for theme, size in itertools.product(views.themes, views.sizes):
         async with tab(browser, daemon, theme=theme, size=size) as console:
@@ -187,8 +205,27 @@ async def take(browser: Browser, daemon: Daemon, to: Path, views: Views) -> None
                 await keep(console, to / f"{name}-{ending}", scene)
             await console.page.goto("about:blank")  # another fragment alone loads nothing anew
             await console.sign_in()
-            for name, scene in views.scenes(SCENES).items():
+            for name, scene in views.scenes(scenes).items():
                 await keep(console, to / f"{name}-{ending}", scene)
+            without = views.scenes({f"lost-{name}": scene for name, scene in scenes.items()})
+            if not without:
+                continue
+            await console.open("fleet", "Fleet")
+            gate = await gate_of(console)
+            for name, scene in without.items():
+                with contextlib.suppress(AssertionError, Error):
+                    await scene(console)
+                gate.shut = True
+                await gate.drop()
+                await keep(console, to / f"{name}-{ending}", disconnected)
+                gate.shut = False
+                await console.page.evaluate("dispatchEvent(new Event('online'))")
+                await expect(console.page.locator(".banner", has_text="Try now")).to_have_count(0)
+
+
+async def disconnected(console: Console) -> None:
+    """Wait until the page says that it has no connection."""
+    await expect(console.page.locator(".banner", has_text="Try now")).to_be_visible()
 
 
 async def keep(console: Console, path: Path, scene: Scene) -> None:
@@ -204,6 +241,11 @@ async def keep(console: Console, path: Path, scene: Scene) -> None:
 
 async def run(count: int, running: int, to: Path, views: Views) -> None:
     """Have a fleet of so many accounts, of which so many run, and take its pictures."""
+    if not count:
+        with ShortDirectory() as place:
+            async with Daemon(place, ECHO) as daemon, chromium() as browser:
+                await take(browser, daemon, to, views, EMPTY)
+        return
     config = fleet(count)
     for fields in list(config["channels"]["local"]["accounts"].values())[running:]:
         fields["enabled"] = False
@@ -213,7 +255,7 @@ async def run(count: int, running: int, to: Path, views: Views) -> None:
             chromium() as browser,
             talking(daemon),
         ):
-            await take(browser, daemon, to, views)
+            await take(browser, daemon, to, views, SCENES)
 
 
 def size_of(text: str) -> tuple[int, int]:
