@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.support.gateway_rig import TOKEN, GatewayRig
@@ -27,7 +28,7 @@ async def connect(
     auth: dict[str, str] | None = None,
     protocol: int = 4,
     *,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
     **more: Any,
 ) -> Any:
     """Return the answer to a ``connect`` with exactly this ``auth``."""

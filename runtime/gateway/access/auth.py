@@ -116,16 +116,16 @@ def user_of_proxy(
 ) -> tuple[str | None, str]:
     """Return the user that a trusted proxy names and an empty reason, or the reason of a refusal.
 
-    ``local`` is true when the socket itself comes from this host.
+    ``headers`` have names in lower case; ``local``: the socket itself comes from this host.
     """
     if origin.proxy is None:
         return None, "trusted_proxy_untrusted_source"
     if local and not config.allow_loopback:
         return None, "trusted_proxy_loopback_source"
     for name in config.required_headers:
-        if not headers.get(name, "").strip():
+        if not headers.get(name.lower(), "").strip():
             return None, f"trusted_proxy_missing_header_{name.lower()}"
-    user = headers.get(config.user_header, "").strip()
+    user = headers.get(config.user_header.lower(), "").strip()
     if not user:
         return None, "trusted_proxy_user_missing"
     if config.allow_users and user not in config.allow_users:

@@ -49,7 +49,10 @@ class TrustedProxies:
         return any(plain in network for network in self._networks)
 
     def address_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientAddress:
-        """Return the origin of a connection whose socket comes from ``peer``."""
+        """Return the origin of a connection whose socket comes from ``peer``.
+
+        ``headers`` have names in lower case (``request_headers``).
+        """
         trusted = self.trusts(peer)
         if not any(name in headers for name in FORWARDED):
             return ClientAddress(peer, loopback, peer if trusted else None)

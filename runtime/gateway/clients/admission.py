@@ -35,7 +35,7 @@ from runtime.gateway.access.refusals import Refusal, not_now
 from runtime.gateway.access.scopes import NODE, OPERATOR, READ, SUPERVISOR
 from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import MAX_WAITING, Admitted, ConnectedClient
-from runtime.gateway.clients.decision import ConnectDecision
+from runtime.gateway.clients.decision import ConnectDecision, headers_of
 from runtime.gateway.clients.earlier import EarlierTalk, read_earlier
 from runtime.gateway.clients.hello import hello
 from runtime.gateway.clients.long_requests import LongRequests
@@ -278,8 +278,8 @@ class Admission:
     def _record(self, refusal: Refusal) -> None:
         """Record and log a refusal; not that of a web page which asks whether it needs a secret."""
         connection = self.connection
-        headers = connection.request.headers if connection.request else {}
-        if refusal.lacks_secret and "Origin" in headers:
+        headers = headers_of(connection)
+        if refusal.lacks_secret and "origin" in headers:
             return
         origin = self._parts.guard.address_of(connection.remote, connection.loopback, headers)
         times = self._parts.stability.record(

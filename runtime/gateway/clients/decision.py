@@ -34,6 +34,7 @@ from runtime.gateway.access.refusals import (
     pairing_required,
     unauthorized,
 )
+from runtime.gateway.access.request_headers import headers_of_websocket
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR, covers
 from runtime.gateway.access.throttle import DEVICE, SHARED
 from runtime.gateway.devices.devices import Issued
@@ -46,6 +47,12 @@ from runtime.gateway.parts import GatewayParts
 from runtime.gateway.supervisor_link import send_note
 
 log = structlog.get_logger("gateway.admission")
+
+
+def headers_of(connection: Connection) -> dict[str, str]:
+    """Return the headers of a client's request by name, in lower case."""
+    request = connection.request
+    return headers_of_websocket(request.headers.raw_items()) if request else {}
 
 
 class ConnectDecision:
@@ -73,7 +80,7 @@ class ConnectDecision:
         self.connect = connect
         self.claim = claim
         self._nonce = nonce
-        self._headers = connection.request.headers if connection.request else {}
+        self._headers = headers_of(connection)
         self._local = connection.loopback
         self.origin = parts.guard.address_of(connection.remote, connection.same_host, self._headers)
         self._check = check_secret(claim, parts.guard.secrets)
@@ -88,7 +95,7 @@ class ConnectDecision:
     @property
     def host(self) -> str | None:
         """The ``Host`` header of the client's request."""
-        return self._headers.get("Host")
+        return self._headers.get("host")
 
     @property
     def guesses(self) -> bool:
@@ -109,7 +116,7 @@ class ConnectDecision:
     def check_page(self) -> None:
         """Raise ``Refusal`` for a web page of another origin."""
         headers = self._headers
-        allowed = self._guard.hosts.allows(headers.get("Origin"), headers.get("Host"))
+        allowed = self._guard.hosts.allows(headers.get("origin"), headers.get("host"))
         if not allowed and not self._is_supervisor:
             raise foreign_origin()
 

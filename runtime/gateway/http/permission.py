@@ -14,6 +14,7 @@ from runtime.config.auth_model import AuthConfig
 from runtime.gateway.access.auth import user_of_proxy
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.guard import AccessGuard
+from runtime.gateway.access.request_headers import headers_of_http
 from runtime.gateway.access.scopes import ALL
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http.lost_clients import when_lost
@@ -31,7 +32,8 @@ class HttpPermission:
     def origin_of(self, request: web.BaseRequest) -> ClientAddress:
         """Return where a request comes from."""
         peer = request.remote or ""
-        return self._guard.address_of(peer, is_loopback(peer), request.headers)
+        headers = headers_of_http(request.raw_headers)
+        return self._guard.address_of(peer, is_loopback(peer), headers)
 
     def is_local(self, request: web.BaseRequest) -> bool:
         """Return whether a program on this host asks, and not a page by DNS rebinding."""
@@ -92,8 +94,8 @@ class HttpPermission:
 
     def _is_known(self, request: web.BaseRequest) -> bool:
         """Return whether no secret is required, by configuration or for a trusted proxy's user."""
-        headers = request.headers
-        if headers.get("Sec-Fetch-Site") == "cross-site" and "Origin" not in headers:
+        headers = headers_of_http(request.raw_headers)
+        if headers.get("sec-fetch-site") == "cross-site" and "origin" not in headers:
             return False  # a page of another site loads it, without being asked whose it is
         if self._auth.mode == "none":
             return True

@@ -88,6 +88,7 @@ USER = {"x-forwarded-user": " ann "}
         ({}, PROXIED, False, {"x-forwarded-user": " "}, None, "trusted_proxy_user_missing"),
         ({"allow_users": ["bob"]}, PROXIED, False, USER, None, "trusted_proxy_user_not_allowed"),
         ({"allow_users": ["ann"]}, PROXIED, False, USER, "ann", ""),
+        ({"user_header": "X-Mail"}, PROXIED, False, {"x-mail": "ann"}, "ann", ""),
         (
             {"required_headers": ["X-Secure"]},
             PROXIED,
@@ -100,11 +101,11 @@ USER = {"x-forwarded-user": " ann "}
             {"required_headers": ["X-Secure"]},
             PROXIED,
             False,
-            USER | {"X-Secure": " "},
+            USER | {"x-secure": " "},
             None,
             "trusted_proxy_missing_header_x-secure",
         ),
-        ({"required_headers": ["X-Secure"]}, PROXIED, False, USER | {"X-Secure": "1"}, "ann", ""),
+        ({"required_headers": ["X-Secure"]}, PROXIED, False, USER | {"x-secure": "1"}, "ann", ""),
     ],
 )
 def test_a_trusted_proxy_names_the_user(

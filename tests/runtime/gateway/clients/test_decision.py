@@ -102,6 +102,40 @@ async def test_a_trusted_proxy_vouches_for_people(
             assert rows[1]["user"] == {"id": "ann"}
 
 
+@pytest.mark.parametrize(
+    ("more", "address", "user"),
+    [
+        ([], "203.0.113.9", "ann"),
+        ([("X-Forwarded-For", "198.51.100.7")], "203.0.113.9", "ann"),
+        ([("X-Forwarded-User", "bob")], "203.0.113.9", None),
+        ([("X-Proxy", "2")], "203.0.113.9", "ann"),
+    ],
+)
+async def test_what_a_client_puts_before_the_lines_of_its_proxy_is_not_believed(
+    more: list[tuple[str, str]], address: str, user: str | None
+) -> None:
+    """Some proxies add a line of their own, behind the one that the client has sent."""
+    config = {"allowUsers": ["ann", "bob"], "requiredHeaders": ["X-Proxy"]}
+    auth = PROXY | {"trustedProxy": PROXY["trustedProxy"] | config}
+    sent = [*more, *ANN.items(), ("x-proxy", "1")]
+    async with gateway_rig(auth=auth, trustedProxies=["127.0.0.0/8"]) as rig:
+        answer = await connect(rig, headers=sent, client=UI)
+        assert reason(answer) == (None if user else "trusted_proxy_user_not_allowed")
+        if user:
+            (client,) = (each for each in rig.parts.hub.clients if each.role == "operator")
+            assert (client.address, client.grant.user) == (address, user)
+        else:
+            (record,) = rig.parts.stability.snapshot(10, "client.refused", 0)["events"]
+            assert record["address"] == address
+
+
+async def test_the_name_of_a_user_is_utf_8() -> None:
+    async with gateway_rig(auth=PROXY, trustedProxies=["127.0.0.0/8"]) as rig:
+        headers = ANN | {"x-forwarded-user": "Jörg".encode().decode("latin-1")}
+        answer = await connect(rig, headers=headers, client=UI)
+        assert answer["payload"]["snapshot"]["presence"][1]["user"] == {"id": "Jörg"}
+
+
 async def test_headers_of_a_stranger_are_not_believed() -> None:
     async with gateway_rig(auth=PROXY, trustedProxies=["192.0.2.1"]) as rig:
         answer = await connect(rig, headers=ANN)

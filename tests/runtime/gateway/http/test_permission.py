@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from multidict import CIMultiDict
 
 from tests.support.http_api import RIGHT, head, http_rig
 from tests.support.until import until
@@ -52,6 +53,18 @@ async def test_a_proxy_that_is_trusted_names_its_user(headers: dict[str, str], s
     proxy: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopback": True}}
     async with http_rig(auth=proxy, trustedProxies=["127.0.0.1"]) as client:
         assert (await client.ask(MODELS, headers=headers))[0] == status
+
+
+async def test_guesses_lock_the_address_that_the_proxy_names_last() -> None:
+    """Some proxies add a line of their own, behind the one that the client has sent."""
+    async with http_rig(trustedProxies=["127.0.0.1"]) as client:
+        for number in range(10):
+            wrong = CIMultiDict({"X-Forwarded-For": f"198.51.100.{number}"})
+            wrong.add("X-Forwarded-For", "203.0.113.9")
+            wrong["Authorization"] = "Bearer wrong"
+            assert (await client.ask(MODELS, headers=wrong))[0] == 401
+        far = {"x-forwarded-for": "203.0.113.9"}
+        assert (await client.ask(MODELS, headers=far | RIGHT))[0] == 429
 
 
 async def test_guesses_lock_their_address() -> None:
