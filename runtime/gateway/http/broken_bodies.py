@@ -12,12 +12,14 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
+from runtime.gateway.http.readable_heads import readable_request
+
 
 class BodyCheckingServer(web.Server):
     """The library's server; ``options`` are those of its connections."""
 
     def __init__(self, answer: Any, **options: Any) -> None:
-        super().__init__(answer)
+        super().__init__(answer, request_factory=readable_request)
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
