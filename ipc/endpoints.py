@@ -37,18 +37,26 @@ class SocketPaths:
         try:
             self.run_dir.parent.mkdir(parents=True, exist_ok=True)
             self.run_dir.mkdir(mode=0o700, exist_ok=True)
-            found = os.lstat(self.run_dir)
-            if not stat.S_ISDIR(found.st_mode):
-                raise EndpointError(f"{self.run_dir}: not a directory; {_CURE}")
-            if found.st_uid != os.geteuid():
-                raise EndpointError(
-                    f"{self.run_dir}: belongs to user {found.st_uid}, not to us; {_CURE}"
-                )
+            self.require_ours()
             os.chmod(self.run_dir, 0o700)
         except OSError as error:
             raise EndpointError(f"{self.run_dir}: {error.strerror}; {_CURE}") from None
         if not os.access(self.run_dir, os.W_OK | os.X_OK):
             raise EndpointError(f"{self.run_dir}: not writable; {_CURE}")
+
+    def require_ours(self) -> None:
+        """Raise ``EndpointError`` unless the directory is one of ours.
+
+        Whoever makes it before us, in /tmp, could answer in the place of the supervisor: it names
+        the commands that get a secret. Raises ``FileNotFoundError`` if there is none.
+        """
+        found = os.lstat(self.run_dir)
+        if not stat.S_ISDIR(found.st_mode):
+            raise EndpointError(f"{self.run_dir}: not a directory; {_CURE}")
+        if found.st_uid != os.geteuid():
+            raise EndpointError(
+                f"{self.run_dir}: belongs to user {found.st_uid}, not to us; {_CURE}"
+            )
 
 
 _CURE = "set TRUNKLINE_RUNTIME_DIR (or XDG_RUNTIME_DIR) to a short directory of your own"

@@ -85,7 +85,9 @@ class QuickLink:
 
 @contextmanager
 def supervisor_link(path: str) -> Iterator[QuickLink]:
-    """Connect to the supervisor whose socket is at ``path``."""
+    """Connect to the supervisor whose socket is at ``path``, in a directory of ours."""
+    if os.lstat(os.path.dirname(path)).st_uid != os.geteuid():  # as ``SocketPaths.require_ours``
+        raise PermissionError(path)
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(WITHIN)
         link.connect(path)

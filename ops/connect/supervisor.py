@@ -14,7 +14,7 @@ from typing import Any
 
 from ipc import timeouts
 from ipc.endpoints import SocketPaths
-from ipc.errors import ConnectionFailed, PeerGone, RemoteError
+from ipc.errors import ConnectionFailed, EndpointError, PeerGone, RemoteError
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
 from ops.connect.identity import client_description
@@ -35,9 +35,7 @@ async def connected_supervisor(
     Raises ``OperatorError``: exit 3 if there is no supervisor or it ends meanwhile, 4 if it
     does not answer ``within`` seconds, 1 if it refuses.
     """
-    path = SocketPaths(places.run_dir).cli
-    if not path.exists():
-        raise not_running(places)
+    path = _socket_of(places)
     try:
         async with timeouts.timeout(within):
             client = await Client.connect(
@@ -71,6 +69,20 @@ async def call_supervisor(
     """Call one method of the supervisor of ``places`` and return its answer."""
     async with connected_supervisor(places) as client:
         return await client.call(method, params, timeout=timeout)
+
+
+def _socket_of(places: Places) -> Path:
+    """Return the path of a supervisor's socket. Raises ``OperatorError``."""
+    sockets = SocketPaths(places.run_dir)
+    try:
+        sockets.require_ours()
+    except EndpointError as error:
+        raise OperatorError(str(error)) from None
+    except OSError:  # there is no such directory
+        raise not_running(places) from None
+    if not sockets.cli.exists():
+        raise not_running(places)
+    return sockets.cli
 
 
 def not_running(places: Places) -> OperatorError:

@@ -62,8 +62,9 @@ def test_a_directory_of_another_user_is_refused(short_path: Path) -> None:
     run = short_path / "run"
     run.mkdir()
     os.chown(run, 12345, 12345)
-    with pytest.raises(EndpointError, match="belongs to user 12345"):
-        SocketPaths(run).prepare()
+    for check in (SocketPaths(run).prepare, SocketPaths(run).require_ours):
+        with pytest.raises(EndpointError, match="belongs to user 12345"):
+            check()
 
 
 def test_a_place_that_cannot_be_made_is_named() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from ops.exits import ExitCode
+from ops.cli.quick_link import supervisor_link
+from ops.connect.gateway import own_address
+from ops.exits import ExitCode, OperatorError
+from runtime.config.places import resolve
 from tests.ops.conftest import CommandLine
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import (
@@ -60,6 +64,24 @@ async def test_a_supervisor_that_hangs_is_a_timeout(state: Path) -> None:
         (await trunkline(state, "status")).complains(
             ExitCode.TIMEOUT, "does not answer", "cli.sock", "`trunkline doctor` says what to do"
         )
+
+
+async def test_whoever_has_made_the_directory_of_the_sockets_is_not_asked(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user can in /tmp; what answers there would name the command that gets a secret."""
+    ran = tmp_path / "ran"
+    access = {"url": "ws://127.0.0.1:1", "token": {"source": "exec", "id": f"touch {ran}"}}
+    places = resolve({"TRUNKLINE_STATE_DIR": str(state), "TRUNKLINE_RUNTIME_DIR": str(state)})
+    async with fake_supervisor(state, gateway__access=access | {"password": None}) as fake:
+        monkeypatch.setattr("ipc.endpoints.os.geteuid", lambda: os.getuid() + 1)
+        with pytest.raises(OperatorError, match=r"belongs to user .*TRUNKLINE_RUNTIME_DIR"):
+            await own_address(places)
+        with pytest.raises(PermissionError), supervisor_link(str(state / "cli.sock")):
+            pass
+        monkeypatch.undo()
+        assert not fake.asked
+    assert not ran.exists()
 
 
 @pytest.mark.e2e
