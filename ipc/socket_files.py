@@ -1,8 +1,9 @@
-"""Identifies a socket file, which a later one of the same name may have replaced."""
+"""Makes socket files, and tells one from a later one of the same name."""
 
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 SocketIdentity = tuple[int, int, int]
@@ -19,3 +20,18 @@ def identity(path: Path) -> SocketIdentity | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def bind_private(path: Path) -> socket.socket:
+    """Return a socket bound to ``path`` that only its owner may use, from the beginning."""
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock

@@ -24,14 +24,20 @@ class Acceptor:
     """Calls ``accepted`` with each new connection of a listening socket, until ``close``.
 
     ``close`` closes the socket. Connections in its backlog wait for another process that has the
-    socket open.
+    socket open. After a connection whose descriptor is ``files`` or above no other is accepted in
+    the same turn of the loop, so that what gives way to it is closed first.
     """
 
     def __init__(
-        self, listen: socket.socket, backlog: int, accepted: Callable[[socket.socket], None]
+        self,
+        listen: socket.socket,
+        backlog: int,
+        accepted: Callable[[socket.socket], None],
+        files: int | None = None,
     ) -> None:
         self._listen = listen
         self._accepted = accepted
+        self._files = files
         self._loop = asyncio.get_running_loop()
         self._retry: asyncio.TimerHandle | None = None
         self._closed = False
@@ -66,8 +72,9 @@ class Acceptor:
                     raise
                 self._pause(error)
                 return
+            last = self._files is not None and sock.fileno() >= self._files
             self._accepted(sock)
-            if self._closed:
+            if self._closed or last:
                 return
 
     def _pause(self, error: OSError) -> None:

@@ -24,6 +24,7 @@ from ipc.websocket.young import YoungSocket
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
+REFUSED_SECONDS = 1.0  # from the answer to a refused request to the end of its socket
 SO_PEERPIDFD = 77  # Linux 6.5; of a unix socket
 SEND_BUFFER_BYTES = 256 * 1024  # the kernel's default hides 4 MB from the slow-consumer rule
 
@@ -163,8 +164,7 @@ class DemuxConnection(ServerConnection):
         if refusal is None and upgrade and self.owner.is_crowded(self):
             refusal = _TOO_MANY
         if refusal is not None:
-            self._raw.write(refusal)
-            self._raw.close()
+            self._end_with(refusal)
         elif not upgrade:
             self._switch_to_http(head)
         else:
@@ -245,12 +245,20 @@ class DemuxConnection(ServerConnection):
             return
         protocol = HttpSocket(owner.http(), owner.on_http_data, owner.release_http, owner.unread)
         if not owner.admit_http(protocol, self.remote, self.loopback):
-            self._raw.write(_TOO_MANY_HTTP)
-            self._raw.close()
+            self._end_with(_TOO_MANY_HTTP)
             return
         self._raw.set_protocol(protocol)
         protocol.connection_made(self._raw)
         protocol.data_received(head)
+
+    def _end_with(self, answer: bytes) -> None:
+        """Close the socket after an answer, soon also where its client does not.
+
+        With TLS the transport would wait for half a minute for the client to close its end.
+        """
+        self._raw.write(answer)
+        self._raw.close()
+        self._timer = self.loop.call_later(REFUSED_SECONDS, self._raw.abort)
 
     def _inspect_socket(self, sock: socket.socket) -> None:
         self.fd = sock.fileno()

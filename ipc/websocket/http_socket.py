@@ -7,7 +7,8 @@ import fcntl
 import socket
 import struct
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from ipc.websocket.unread import UnreadOutput
@@ -44,7 +45,7 @@ class HttpSocket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answering = 0
         self._refused = 0  # requests in a row
-        self._late = False  # a refusal waits
+        self._late = False  # a refusal is delayed
         self._asked: float | None = None  # when something came that is not being answered yet
 
     def answering(self) -> _Answering:
@@ -65,24 +66,39 @@ class HttpSocket(asyncio.Protocol):
         """
         self._refused = self._refused + 1 if refused else 0
         if self._refused > REFUSALS:
-            self._late = True
-            await asyncio.sleep(LATE_SECONDS)
+            with self.refusing():
+                await asyncio.sleep(LATE_SECONDS)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Return a context in which the connection gives way, because its refusal is delayed."""
+        self._late = True
+        try:
+            yield
+        finally:
             self._late = False
 
     def close_if_idle(self) -> bool:
         """Close an idle connection; return false if a request is being answered or has arrived.
 
-        What its client has written and nothing has read yet would be lost without an answer.
+        What its client has written and nothing has read yet would be lost without an answer. One
+        that waits for a late refusal counts as idle.
         """
-        if self._answering or self._transport is None:
+        if self._transport is None:
             return False
-        if not self._late and self._is_asked():
+        if not self._late and (self._answering or self._is_asked()):
             return False
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()  # its client does not read
+        if self._transport.get_write_buffer_size() or self._is_encrypted:
+            self._transport.abort()  # its client does not read, or would be waited for
         else:
             self._transport.close()
         return True
+
+    @property
+    def _is_encrypted(self) -> bool:
+        """Whether ``close`` waits for the client to close its end, for up to half a minute."""
+        assert self._transport is not None
+        return self._transport.get_extra_info("ssl_object") is not None
 
     def _is_asked(self) -> bool:
         if self._asked is not None:

@@ -22,15 +22,17 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.server import ServerProtocol
 
 from ipc.memory import FreedMemory
-from ipc.socket_files import SocketIdentity, identity
+from ipc.socket_files import SocketIdentity, bind_private, identity
+from ipc.websocket.accepting import Acceptor
 from ipc.websocket.connection import CLOSE_SECONDS, Connection
-from ipc.websocket.demux import DemuxConnection, Limits
+from ipc.websocket.demux import DemuxConnection, Limits, is_loopback
 from ipc.websocket.http_socket import HttpSocket
 from ipc.websocket.resumption import OUTCOMES
 from ipc.websocket.sending import Owner, SendingConnection
-from ipc.websocket.sockets import UnprovenSockets
+from ipc.websocket.sockets import UnprovenSocket, UnprovenSockets
+from ipc.websocket.tls_handshakes import TlsHandshake, TlsHandshakes
 from ipc.websocket.unread import UnreadOutput
-from ipc.websocket.young_sockets import SlotSource, YoungSockets
+from ipc.websocket.young_sockets import NoSlots, SlotSource, YoungSockets
 
 PATIENCE = 0.25  # seconds between two checks of clients that are behind
 # What the library does itself with a connection: one sweep pings all, instead of a task for each.
@@ -101,7 +103,9 @@ class Server:
         self._file: SocketIdentity | None = None  # the socket file that is ours
         self._ping_timer = self._loop.call_later(limits.ping, self._ping)
         self._library: LibraryServer
+        self._acceptor: Acceptor
         self._young: YoungSockets | None = None
+        self._handshakes: TlsHandshakes | None = None
         self.taken_over = dict.fromkeys(OUTCOMES, 0)
         owner: Owner = self
         self._connection_type: type[Connection] = type(
@@ -134,45 +138,39 @@ class Server:
         clients have not read are counted with those of that server. The sockets of young
         connections are kept in ``slots`` (not with ``tls``).
         """
-        kwargs: dict[str, Any] = {"sock": listen}
-        if isinstance(listen, Path):
-            kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
+        unix = isinstance(listen, Path)
+        sock = bind_private(listen) if isinstance(listen, Path) else listen  # first: it may fail
         server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, beside)
         if isinstance(listen, Path):
             server._admit_owner_only(listen)
-        if slots is not None:
-            kwargs = server._keep_young(slots, listen, tls) or kwargs
-        if tls is not None:
-            kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
             server._serve,
             create_connection=server._connection_type,
             compression=None,
             max_size=server.limits.preauth_bytes,
             server_header=None,
-            backlog=server.limits.backlog,  # the default of 100 would shrink the listener's
+            sock=sock.dup(),
+            unix=unix,
+            start_serving=False,  # what it accepts all at once would leave no file for others
             **_OF_LIBRARY,
-            **kwargs,
         )
         # While draining, the library would answer late handshakes with 503: we answer them.
         server._library.is_serving = lambda: True  # type: ignore[method-assign]
-        if server._young is not None and isinstance(listen, socket.socket):
-            server._young.accept_on(listen, server.limits.backlog)
+        server._accept_on(sock, slots or NoSlots(), tls)
         return server
 
-    def _keep_young(
-        self, slots: SlotSource, listen: socket.socket | Path, tls: ssl.SSLContext | None
-    ) -> dict[str, Any]:
-        """Keep young connections in slots; return the library's options for that.
-
-        Return none if they cannot be kept: encrypted ones, or those of a unix socket.
-        """
+    def _accept_on(
+        self, listen: socket.socket, slots: SlotSource, tls: ssl.SSLContext | None
+    ) -> None:
+        """Accept connections one by one, each counted before the next."""
         young = YoungSockets(slots, self._connection)
-        if tls is None and isinstance(listen, socket.socket):
-            self._young = young
-            return _for_another(listen)
-        young.drop_left()  # of a process that did not encrypt: they would hang
-        return {}
+        if tls is None:
+            self._young, begin = young, young.begin
+        else:
+            young.drop_left()  # of a process that did not encrypt: they would hang
+            self._handshakes = TlsHandshakes(self, tls, self.limits.handshake, self._connection)
+            begin = self._handshakes.begin
+        self._acceptor = Acceptor(listen, self.limits.backlog, begin, self.limits.files)
 
     def _connection(self) -> Connection:
         """Return a new connection for a socket that the library has not accepted."""
@@ -263,15 +261,28 @@ class Server:
         """Count a new socket; return false when it must be closed at once."""
         if self._uids is not None and connection.peer_uid not in self._uids:
             return False
-        files = self.limits.files
-        if files is not None and connection.fd >= files:
-            self.starved += 1
-            if not self.unproven.evict():
-                return False
-        if not self.unproven.add(connection, connection.remote, exempt=connection.loopback):
+        if not self._admit(connection, connection.fd, connection.remote, connection.loopback):
             return False
         self.undecided.add(connection)
         return True
+
+    def admit_handshake(self, handshake: TlsHandshake) -> bool:
+        """Count a socket whose TLS handshake begins; return false when it must be closed."""
+        loopback = is_loopback(handshake.address)
+        return self._admit(handshake, handshake.fd, handshake.address, loopback)
+
+    def release_handshake(self, handshake: TlsHandshake) -> None:
+        """Stop counting a socket whose TLS handshake is over."""
+        self.unproven.remove(handshake)
+
+    def _admit(self, unproven: UnprovenSocket, fd: int, address: str, loopback: bool) -> bool:
+        """Count a new socket; if too few files are left, another one must give way to it."""
+        files = self.limits.files
+        if files is not None and fd >= files:
+            self.starved += 1
+            if not self.unproven.evict():
+                return False
+        return self.unproven.add(unproven, address, exempt=loopback)
 
     def on_head(self, connection: DemuxConnection) -> None:
         """Record that the socket has sent a whole request head."""
@@ -301,8 +312,7 @@ class Server:
     def stop_accepting(self) -> None:
         """Accept no more clients: they wait in the backlog for the next process on the socket."""
         self._library.server.close()
-        if self._young is not None:
-            self._young.stop_accepting()
+        self._acceptor.close()
 
     async def close(self, code: int = 1012, reason: str = "service restart") -> None:
         """Stop accepting, close every connection and wait until the last socket is gone.
@@ -319,6 +329,8 @@ class Server:
             self._patience.cancel()
         if self._young is not None:
             self._young.close()
+        if self._handshakes is not None:
+            await self._handshakes.close()
         self._closing = (code, reason)
         for connection in list(self.connections):
             self._dismiss(connection, code, reason)
@@ -372,23 +384,3 @@ class Server:
         for connection in self.connections:
             if connection.authenticated:
                 connection.check_alive()
-
-
-def _for_another(listen: socket.socket) -> dict[str, Any]:
-    """Return what keeps the library from accepting on a socket: another does."""
-    return {"sock": listen.dup(), "start_serving": False}
-
-
-def _bound(path: Path) -> socket.socket:
-    """Return a socket bound to ``path`` that only its owner may use, from the beginning."""
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
-    try:
-        sock.bind(str(path))
-    except OSError:
-        sock.close()
-        raise
-    finally:
-        os.umask(before)
-    return sock

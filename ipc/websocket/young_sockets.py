@@ -10,7 +10,6 @@ from contextlib import suppress
 from time import monotonic
 from typing import Protocol, cast
 
-from ipc.websocket.accepting import Acceptor
 from ipc.websocket.resumption import (
     FINISHED,
     MAX_SECONDS,
@@ -41,6 +40,17 @@ class SlotSource(Protocol):
         """Reserve a slot for this socket and return it; ``None``: it is not kept."""
 
 
+class NoSlots:
+    """The slots of a process whose connections all end with it."""
+
+    def filled(self) -> Sequence[tuple[YoungSlot, socket.socket]]:
+        """Return none."""
+        return ()
+
+    def reserve(self, fd: int, /) -> YoungSlot | None:
+        """Reserve none."""
+
+
 class YoungSockets:
     """The young connections of one server, and the slots that their sockets are in.
 
@@ -56,16 +66,6 @@ class YoungSockets:
         self._full_until = 0.0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._acceptor: Acceptor | None = None
-
-    def accept_on(self, listen: socket.socket, backlog: int) -> None:
-        """Accept the connections of a listening socket."""
-        self._acceptor = Acceptor(listen, backlog, self._on_accepted)
-
-    def stop_accepting(self) -> None:
-        """Accept no more: new connections wait in the backlog."""
-        if self._acceptor is not None:
-            self._acceptor.close()
 
     def add(self, young: YoungSocket) -> None:
         """Add a connection that is young."""
@@ -102,8 +102,8 @@ class YoungSockets:
             sock.close()
             slot.release()
 
-    def _on_accepted(self, sock: socket.socket) -> None:
-        """Reserve a slot for a new socket first: until then a kill ends it."""
+    def begin(self, sock: socket.socket) -> None:
+        """Begin a connection on a new socket. Reserve its slot first: until then a kill ends it."""
         slot = self._slots.reserve(sock.fileno())
         if slot is None and self._make_room():
             slot = self._slots.reserve(sock.fileno())

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.daemon import Daemon
+from tests.support.encryption import encryption
 from tests.support.until import PATIENCE
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -36,6 +40,35 @@ async def test_idle_connections_take_no_place_from_a_new_client(tmp_path: Path) 
         client = await daemon.client()
         assert (await client.call("health"))["ok"]
         await client.close()
+
+
+@pytest.mark.parametrize("kind", ["plain", "encrypted", "canvas", "commands"])
+async def test_sockets_that_send_nothing_take_no_file_from_a_worker(
+    tmp_path: Path, kind: str
+) -> None:
+    """Without one for its links ZeroMQ would end the supervisor, or the gateway."""
+    (tmp_path / "canvas").mkdir()
+    port = free_port()
+    gateway = {"tls": encryption(tmp_path)[1]} if kind == "encrypted" else {}
+    canvas = {"enabled": True, "root": str(tmp_path / "canvas"), "port": port}
+    config = {"channels": {"local": {"accounts": {"one": {}}}}, "canvasHost": canvas}
+    with contextlib.ExitStack() as stack:
+        daemon = Daemon(tmp_path, config | {"gateway": gateway})
+        daemon.prefix = ("sh", "-c", 'ulimit -n 512; exec "$@"', "sh")
+        async with daemon:
+            await daemon.wait_phase("local:one", "running")
+            before = (await daemon.status())["gateway"]["pid"]
+            places: dict[str, tuple[int, Any]] = {
+                "canvas": (socket.AF_INET, ("127.0.0.1", port)),
+                "commands": (socket.AF_UNIX, str(daemon.run_dir / "cli.sock")),
+            }
+            family, place = places.get(kind, (socket.AF_INET, ("127.0.0.1", daemon.port)))
+            for _ in range(600):
+                silent = stack.enter_context(socket.socket(family))
+                await asyncio.to_thread(silent.connect, place)
+            code, _, error = await daemon.command("channels", "restart", "local:one", "--wait")
+            assert code == 0, error
+            assert (await daemon.status())["gateway"]["pid"] == before
 
 
 async def test_a_gateway_without_files_says_so(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,7 +67,9 @@ class EchoServer:
 
 
 @contextlib.asynccontextmanager
-async def echo(host: str = "127.0.0.1", **limits: float) -> AsyncIterator[EchoServer]:
+async def echo(
+    host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, **limits: float
+) -> AsyncIterator[EchoServer]:
     made = EchoServer()
     listener = socket.create_server((host, 0))
     made.port = listener.getsockname()[1]
@@ -79,7 +82,7 @@ async def echo(host: str = "127.0.0.1", **limits: float) -> AsyncIterator[EchoSe
             return web.Response(text=request.path)
 
     pages = web.Server(page)
-    await made.start(listener, Limits(**limits), http=pages)  # type: ignore[arg-type]
+    await made.start(listener, Limits(**limits), http=pages, tls=tls)  # type: ignore[arg-type]
     try:
         yield made
     finally:

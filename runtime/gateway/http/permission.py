@@ -17,7 +17,7 @@ from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.access.request_headers import headers_of_http
 from runtime.gateway.access.scopes import ALL
 from runtime.gateway.access.throttle import SHARED
-from runtime.gateway.http.lost_clients import when_lost
+from runtime.gateway.http.lost_clients import socket_of, when_lost
 
 SCOPES = "x-openclaw-scopes"  # reduces the scopes of a request without a secret
 
@@ -72,7 +72,7 @@ class HttpPermission:
                 right, delay = guard.check_secret(given.strip(), origin)
                 if not right:
                     turn.give_up()  # as at ``connect``: others need not wait for this answer
-                with contextlib.suppress(TimeoutError):
+                with _gives_way(request, right), contextlib.suppress(TimeoutError):
                     async with timeouts.timeout(delay):
                         await gone.wait()
             finally:
@@ -104,6 +104,12 @@ class HttpPermission:
         local = is_loopback(request.remote or "")
         user, _ = user_of_proxy(self._auth.trusted_proxy, self.origin_of(request), local, headers)
         return user is not None
+
+
+def _gives_way(request: web.BaseRequest, right: bool) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which the connection of a wrong secret gives way to others."""
+    connection = socket_of(request)
+    return contextlib.nullcontext() if right or connection is None else connection.refusing()
 
 
 def _wanted(headers: Mapping[str, str]) -> frozenset[str]:

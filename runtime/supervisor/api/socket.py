@@ -28,12 +28,14 @@ from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from ipc.socket_files import SocketIdentity, identity
 from ipc.websocket.connection import Connection
+from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
 from runtime.config.gateway_model import GatewayConfig
 from runtime.supervisor.api.logs import log_names
 from runtime.supervisor.api.table import METHODS, convert, dispatch
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.processes.descent import has_ended
+from runtime.supervisor.processes.process import file_limit
 
 CarryOut = Callable[[Parts, str, Any, str], Awaitable[Any]]
 
@@ -44,6 +46,8 @@ async def dispatch_here(parts: Parts, name: str, raw: Any, by: str) -> Any:
 
 
 PROTOCOL = 4
+MOST_STRANGERS = 256  # connections before their ``connect``, and at most a quarter of the files
+KEPT_FREE = 8  # files that none of these takes: without one for a worker's link ZeroMQ aborts us
 GONE = "the connecting process has ended or cannot be inspected: connect again"
 NO_FILES = "the supervisor has no files left to inspect the connecting process: raise its limit"
 STARTED = "this process was started by {} of this daemon, which may not operate it"
@@ -99,6 +103,7 @@ class LocalServer:
                 on_connect=self._on_connect,
                 on_text=self._on_text,
                 on_close=lambda connection: None,
+                limits=limits(file_limit()),
             )
         )
         self._file = identity(self._path)
@@ -258,6 +263,12 @@ class LocalServer:
             shape = ErrorShape(UNAVAILABLE, f"{request.method} failed; see the supervisor's log")
             answer = websocket.error_response(request.id, shape)
         connection.send(answer)
+
+
+def limits(files: int) -> Limits:
+    """Return the limits of the socket for a process that may open ``files``."""
+    unproven = min(MOST_STRANGERS, max(1, files // 4))
+    return Limits(unproven=unproven, files=max(1, files - KEPT_FREE))
 
 
 def _person_at(connection: Connection) -> str:

@@ -261,17 +261,18 @@ def kept_free() -> int:
 
     Operators need some to connect, and workers for their links: without one ZeroMQ aborts us.
     """
-    return min(32, max(8, _file_limit() // 8))
+    return min(32, max(8, file_limit() // 8))
 
 
-def _file_limit() -> int:
+def file_limit() -> int:
+    """Return how many files this process may open."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return 1 << 30 if soft == resource.RLIM_INFINITY else soft
 
 
 def _require_free(count: int, fds: list[int]) -> None:
     """Raise ``OSError`` if fewer files are free: the kernel has returned the lowest numbers."""
-    limit = _file_limit()
+    limit = file_limit()
     if max(fds) + count >= limit:
         raise OSError(
             errno.EMFILE,

@@ -39,6 +39,31 @@ async def test_all_that_wait_are_accepted_in_their_order(listener: socket.socket
         sock.close()
 
 
+async def test_near_the_last_file_one_is_accepted_in_a_turn(listener: socket.socket) -> None:
+    turns: list[int] = []
+    loop, turn = asyncio.get_running_loop(), 0
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        if len(turns) < 5:
+            loop.call_soon(count)
+
+    def accept(sock: socket.socket) -> None:
+        turns.append(turn)
+        accepted.append(sock)
+
+    accepted: list[socket.socket] = []
+    with waiting(listener, 5):
+        acceptor = Acceptor(listener.dup(), 100, accept, 1)  # every descriptor is above it
+        loop.call_soon(count)
+        await until(lambda: len(turns) == 5)
+        acceptor.close()
+    assert len(set(turns)) == 5
+    for sock in accepted:
+        sock.close()
+
+
 async def test_who_comes_after_the_end_waits_for_the_next(listener: socket.socket) -> None:
     accepted: list[socket.socket] = []
 

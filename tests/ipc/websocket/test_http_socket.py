@@ -101,8 +101,8 @@ def budget(most: int = 1000) -> UnreadOutput:
 class PlayedTransport(asyncio.Transport):
     """A transport whose client has not read ``unread`` bytes."""
 
-    def __init__(self, sock: socket.socket, unread: int = 0) -> None:
-        super().__init__({"socket": sock})
+    def __init__(self, sock: socket.socket, unread: int = 0, *, encrypted: bool = False) -> None:
+        super().__init__({"socket": sock, "ssl_object": object() if encrypted else None})
         self.unread = unread
         self.ended = ""
 
@@ -151,18 +151,32 @@ def test_half_a_request_keeps_its_socket_for_some_seconds(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("unread", "answering", "ended"),
-    [(0, False, "closed"), (9, False, "aborted"), (0, True, ""), (9, True, "")],
+    ("unread", "encrypted", "answering", "refusing", "ended"),
+    [
+        (0, False, False, False, "closed"),
+        (9, False, False, False, "aborted"),
+        (0, True, False, False, "aborted"),  # it would wait for its client
+        (0, False, True, False, ""),
+        (9, True, True, False, ""),
+        (0, False, True, True, "closed"),
+        (9, False, True, True, "aborted"),
+    ],
 )
-def test_how_one_gives_way(unread: int, answering: bool, ended: str) -> None:
+def test_how_one_gives_way(
+    unread: int, encrypted: bool, answering: bool, refusing: bool, ended: str
+) -> None:
     made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None, budget())
     assert not made.close_if_idle(), "it has not begun"
     with socket.socket() as sock:
-        transport = PlayedTransport(sock, unread)
+        transport = PlayedTransport(sock, unread, encrypted=encrypted)
         made.connection_made(transport)
         timeout = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
         assert timeout == UNREAD_MS, "the kernel ends one whose client does not read"
-        with made.answering() if answering else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if answering:
+                stack.enter_context(made.answering())
+            if refusing:
+                stack.enter_context(made.refusing())
             assert made.close_if_idle() is bool(ended)
         assert transport.ended == ended
         made.connection_lost(None)

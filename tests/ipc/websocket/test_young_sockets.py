@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import psutil
 import pytest
 
+from ipc.websocket.accepting import Acceptor
 from ipc.websocket.demux import Limits
 from ipc.websocket.sending import frame
 from ipc.websocket.young import MAX_SLOTS, YoungSlot
@@ -85,10 +86,10 @@ async def test_each_is_in_its_slot_before_the_next_is_accepted(rig: SlotsRig) ->
         clients = [socket.create_connection(address) for _ in range(20)]
         slots = CountingSlots(rig.inherit(), address[1])
         young = YoungSockets(slots, make)
-        young.accept_on(listener.dup(), 100)
+        acceptor = Acceptor(listener.dup(), 100, young.begin)
         await until(lambda: len(made) == len(clients))
         assert in_slots(rig) == len(clients)
-        young.stop_accepting()
+        acceptor.close()
     young.close()
     for each in clients:
         each.close()

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import structlog
 from websockets.asyncio.client import connect, unix_connect
@@ -21,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from ipc.errors import ConnectionFailed, RemoteError
 from ipc.websocket.client import Client
 from ipc.websocket.connection import Connection
-from runtime.supervisor.api.socket import LocalServer, access
+from runtime.supervisor.api.socket import LocalServer, access, limits
 from runtime.supervisor.parts import Parts
 from tests.support.parts_rig import PartsRig
 from tests.support.short_directory import ShortDirectory
@@ -146,6 +147,38 @@ async def test_a_client_that_does_not_connect_is_closed() -> None:
         assert "connect.challenge" in challenge
         assert '"id":"7","ok":false' in refusal
         assert end == "1008 invalid handshake: first request must be connect"
+
+
+@pytest.mark.parametrize(
+    ("files", "strangers"), [(1_048_576, 256), (1024, 256), (512, 128), (3, 1)]
+)
+def test_connections_before_their_introduction_are_few(files: int, strangers: int) -> None:
+    """One more file than there are, and ZeroMQ would end the daemon."""
+    found = limits(files)
+    assert found.unproven == strangers
+    assert found.files == max(1, files - 8)
+
+
+async def test_whoever_only_connects_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.supervisor.api.socket.MOST_STRANGERS", 4)
+    async with serving() as rig:
+        operator = await rig.client()
+
+        def ends() -> int:
+            found = psutil.Process().net_connections("unix")
+            return sum(str(each.laddr) == str(rig.path) for each in found)
+
+        before = ends()  # of the operator, and what listens
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                stranger = stack.enter_context(socket.socket(socket.AF_UNIX))
+                stranger.connect(str(rig.path))
+            await until(lambda: ends() == before + 4)
+            another = await rig.client()
+            assert await another.call("x") == {"x": {}}
+            await another.close()
+        assert await operator.call("x") == {"x": {}}
+        await operator.close()
 
 
 @pytest.mark.parametrize(
