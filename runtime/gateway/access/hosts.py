@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ipc.hosts import is_address
 from runtime.config.gateway_rules import is_local
 from runtime.config.places import DEFAULT_PORT
 
@@ -99,7 +100,9 @@ class HostRules:
         self._opaque = OPAQUE & {each.lower() for each in allowed}
         given = [*allowed, *([] if public_url is None else [_as_page(public_url)])]
         self._allowed = {found for each in given if (found := _origin(each)) is not None}
-        self._names = {*OWN_NAMES, _name_of(bind), *(name for _, name, _ in self._allowed)}
+        self._names = {*OWN_NAMES, *(name for _, name, _ in self._allowed)}
+        if is_address(bind):  # a word, such as ``loopback``, is a name that a network may give away
+            self._names.add(_name_of(bind))
 
     def refuse_head(self, head: bytes, upgrade: bool) -> bytes | None:
         """Return the answer to a request whose head is refused; ``None`` if it is accepted."""

@@ -43,6 +43,7 @@ def refused(rules: HostRules, host: str, origin: str | None, path: str, upgrade:
         (LOOPBACK, "evil.localhost", None, "/", 403),
         (LOOPBACK, "0.0.0.0:18789", None, "/", 403),
         (LOOPBACK, "127.0.0.2", None, "/", 403),
+        (LOOPBACK, "loopback:18789", "http://loopback:18789", "/", 403),
         (HostRules("127.0.0.2"), "127.0.0.2:1", None, "/", 0),
         (HostRules("::1"), "[::1]:1", None, "/", 0),
         (LOOPBACK, "[::ffff:127.0.0.1]", None, "/", 403),
@@ -163,6 +164,7 @@ def test_which_pages_the_configuration_names(rules: HostRules, origin: str, name
     [
         (LAN, "localhost:1", True),
         (LAN, "evil.example", False),
+        (LAN, "lan", False),
         (LAN, "[::1", False),
         (LAN, "", False),
         (LAN, None, False),
