@@ -16,7 +16,9 @@ from msgspec import Meta
 from ipc.hidden_fields import hide_fields
 
 MAX_TEXT = 256 * 1024  # characters; longer than any platform takes, short of the frame limit
-Id = Annotated[str, Meta(min_length=1, max_length=512)]
+# Without NUL, where SQLite's JSON functions end a text: for the journal all ids that begin alike
+# before it would be one (https://sqlite.org/json1.html).
+Id = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 HttpHeaders = list[tuple[str, str]]
 
 

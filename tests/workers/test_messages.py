@@ -64,6 +64,8 @@ def test_names_are_camel_case() -> None:
         (Outbound, {"to": "", "text": "x", "key": "k"}, "$.to"),
         (Outbound, {"to": "x", "text": "x" * (MAX_TEXT + 1), "key": "k"}, "$.text"),
         (Outbound, {"to": "x", "text": "x", "key": "k" * 513}, "$.key"),
+        (Outbound, {"to": "x", "text": "x", "key": "k\0"}, "$.key"),
+        (Outbound, {"to": "x\0y\n", "text": "x", "key": "k"}, "$.to"),
         (Outbound, {"to": "x", "text": "x"}, "missing required field `key`"),
         (Action, {"name": "", "key": "k"}, "$.name"),
         (Action, {"name": "react", "key": "k", "emoji": "x" * 65}, "$.emoji"),

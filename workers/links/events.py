@@ -20,6 +20,8 @@ LIMIT_BYTES = MAX_PAYLOAD_BYTES - len(MARK)  # the backlog may add the mark late
 
 MAX_HAPPENED_BYTES = 64 * 1024
 
+_NUL = b"\\u0000"  # as JSON has it
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,10 +64,7 @@ class EventEncoder:
 
 def happened_body(happened: Happened) -> bytes:
     """Return an event as JSON text; raises ``ValueError`` if it is too large."""
-    try:
-        body = _encode(happened)
-    except UnicodeEncodeError:
-        body = _encode(_valid(msgspec.to_builtins(happened)))
+    body = _encoded(happened)
     if len(body) > MAX_HAPPENED_BYTES:
         raise ValueError(f"an event of {len(body)} bytes, at most {MAX_HAPPENED_BYTES} are taken")
     return body
@@ -77,10 +76,7 @@ def body_of(message: Inbound) -> bytes:
     Raises ``ValueError`` when it is too large or nested too deep, ``TypeError`` when it cannot
     be JSON.
     """
-    try:
-        body = _encode(message)
-    except UnicodeEncodeError:
-        body = _encode(_valid(msgspec.to_builtins(message)))
+    body = _encoded(message)
     # A body is longer than its text: one of so many bytes needs no second look.
     if len(body) > MAX_TEXT and (len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512):
         raise ValueError(f"a message of {len(body)} bytes is too large")
@@ -110,10 +106,21 @@ def cursor_text(cursor: Any) -> bytes:
     return text
 
 
+def _encoded(what: Inbound | Happened) -> bytes:
+    try:
+        body = _encode(what)
+    except UnicodeEncodeError:
+        return _encode(_valid(msgspec.to_builtins(what)))
+    return _encode(_valid(msgspec.to_builtins(what))) if _NUL in body else body
+
+
 def _valid(value: Any) -> Any:
-    """Return ``value`` without lone surrogates, which platforms send and JSON cannot carry."""
+    """Return ``value`` without lone surrogates and NUL characters, which platforms send.
+
+    JSON cannot carry the former, and no id may have the latter (``workers.messages.Id``).
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     if isinstance(value, dict):
         return {_valid(name): _valid(each) for name, each in value.items()}
     if isinstance(value, list):

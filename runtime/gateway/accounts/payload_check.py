@@ -132,12 +132,14 @@ class PayloadCheck:
             or not all(map(bytes.endswith, payloads, repeat(b"}")))
         ):
             return None
+        found = [each.message.id for each in read]
+        if "\0" in "".join(filter(None, found)):
+            return None
         if 0 in flags.translate(_IS_INBOUND):  # some were sent, not received
             return [
-                each.message.id if flag & INBOUND else None
-                for flag, each in zip(flags, read, strict=True)
+                each if flag & INBOUND else None for flag, each in zip(flags, found, strict=True)
             ]
-        return [each.message.id for each in read]
+        return found
 
     def id_of(self, number: int, flags: int, payload: bytes) -> str | None:
         """Return the platform's id of the message ``number``; ``None`` if it has none.
@@ -173,4 +175,7 @@ class PayloadCheck:
             fits = fits and read.happened is UNSET
         if not fits or read.skips is not UNSET:
             raise FrameError("malformed payload: it is not that of its event")
-        return read.message.id if flags & INBOUND and read.message is not UNSET else None
+        found = read.message.id if flags & INBOUND and read.message is not UNSET else None
+        if found is not None and "\0" in found:  # as ``workers.messages.Id`` says
+            raise FrameError("malformed payload: the id of its message has a NUL character")
+        return found

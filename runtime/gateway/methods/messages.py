@@ -21,6 +21,7 @@ from runtime.gateway.journal.interface import COPIES, FILE, Journal
 from runtime.gateway.methods.asking import changes
 from runtime.gateway.outbox.attachments import remove_files
 from runtime.gateway.parts import GatewayParts
+from workers.messages import Id
 
 OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
 
@@ -28,7 +29,7 @@ OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
 class ForgetParams(Params):
     """The params of ``messages.forget``: a sender's id at the platform, in one account or all."""
 
-    sender: Annotated[str, Meta(min_length=1, max_length=512)]
+    sender: Id
     account: Annotated[str, Meta(min_length=1, max_length=129)] | None = None
 
 

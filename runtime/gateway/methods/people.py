@@ -34,11 +34,10 @@ from runtime.gateway.journal.people import PENDING_MS, Person
 from runtime.gateway.methods.asking import add_note, ask_for
 from runtime.gateway.methods.channels import Name
 from runtime.gateway.parts import GatewayParts
-from workers.messages import Chat, Inbound, Outbound, Sender
+from workers.messages import Chat, Id, Inbound, Outbound, Sender
 
 GUESSES = 5  # wrong codes a minute of one client
 OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
-SenderId = Annotated[str, Meta(min_length=1, max_length=512)]
 OWNER_SECONDS = 60.0  # until the configuration is written
 WELCOME = "The owner of this account has approved you."
 
@@ -82,7 +81,7 @@ class PersonParams(Params):
     """The params that name a sender of one account."""
 
     channel: Name
-    sender_id: SenderId
+    sender_id: Id
     account_id: Name | None = None
 
 
@@ -93,10 +92,10 @@ class WhyParams(PersonParams):
     channel belongs; ``roles`` are the sender's.
     """
 
-    chat: SenderId | None = None
-    thread: SenderId | None = None
-    guild: SenderId | None = None
-    roles: Annotated[list[SenderId], Meta(max_length=1024)] = []
+    chat: Id | None = None
+    thread: Id | None = None
+    guild: Id | None = None
+    roles: Annotated[list[Id], Meta(max_length=1024)] = []
 
 
 @method("channels.pairing.list", PAIRING, PairingListParams)

@@ -79,6 +79,16 @@ def test_lone_surrogates_become_question_marks() -> None:
     assert (heard.text, heard.sender.name, heard.meta) == ("a?b", "?", {"k": ["?", 1]})
 
 
+def test_no_id_keeps_a_nul_character() -> None:
+    message = inbound("a\0b", id="1\0", sender=Sender("ann\0ette"), meta={"k": ["\0"]})
+    heard = decode(body_of(message), type=Inbound)
+    assert (heard.id, heard.sender.id, heard.text) == ("1\ufffd", "ann\ufffdette", "a\ufffdb")
+    happened = Happened("deleted", Chat("ro\0om", "group"), 5, message="7\0")
+    assert decode(happened_body(happened), type=Happened).chat.id == "ro\ufffdom"
+    typed = inbound("\\u0000")  # what a person writes who means the character
+    assert decode(body_of(typed), type=Inbound) == typed
+
+
 def test_a_text_beyond_the_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
         body_of(inbound("x" * (MAX_TEXT + 1)))

@@ -84,6 +84,21 @@ async def test_what_breaks_clients_is_left_out_and_acknowledged(tmp_path: Path) 
         assert place.cursor == b"9"
 
 
+async def test_ids_with_nul_characters_stop_no_account(tmp_path: Path) -> None:
+    """SQLite's JSON functions end a text there: for the journal all of these would be the first."""
+    async with gateway_rig(row(KEY, **ON), row("irc:oftc", **ON), state_dir=tmp_path) as rig:
+        worker, sibling = await rig.worker(KEY, **ON), await rig.worker("irc:oftc", **ON)
+        watcher = await rig.watcher()
+        for seq, name in enumerate(("a", "a\0b", "a\0c", "d"), 1):
+            worker.say(seq, id=name)
+        await acked(worker, 4)
+        assert cursors(await take(watcher, 2)) == ["1:1", "1:4"]
+        sibling.say(1)
+        await acked(sibling, 1)
+        assert rig.parts.intake.fault is None
+        assert rig.parts.data_link.dropped["malformed"] == 2
+
+
 async def test_without_room_nothing_is_taken_until_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,16 @@ def test_the_id_of_a_message(flags: int, body: bytes, expected: str | None) -> N
     assert PayloadCheck(KEY, 1).id_of(7, flags, body) == expected
 
 
+@pytest.mark.parametrize("id", ["\0", "m7\0", "m\0other"])
+def test_an_id_that_the_journal_would_take_for_another_is_refused(id: str) -> None:
+    check = PayloadCheck(KEY, 1)
+    body = payload(KEY, 7, id=id)
+    with pytest.raises(FrameError, match="the id of its message has a NUL"):
+        check.id_of(7, INBOUND, body)
+    assert check.ids_of(Messages(6, bytes([INBOUND, INBOUND]), [payload(KEY, 6), body])) is None
+    assert check.id_of(7, 0, body) is None  # what we have sent is looked up by its own key
+
+
 def test_a_pack_of_messages_is_read_as_each_of_them() -> None:
     pack = Messages(6, bytes([INBOUND, 0, INBOUND]), [payload(KEY, seq) for seq in (6, 7, 8)])
     check = PayloadCheck(KEY, 1)

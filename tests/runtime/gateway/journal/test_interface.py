@@ -30,6 +30,7 @@ from runtime.gateway.journal.outgoing import (
     Queued,
     Released,
 )
+from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
     Answered,
     Identified,
@@ -62,6 +63,24 @@ INTERFACE = [
     if inspect.isfunction(value) and not name.startswith("_")
 ]
 both = pytest.mark.parametrize("kind", KINDS)
+# Texts that something on the way could take for another; NUL is in no ``workers.messages.Id``.
+ANY_TEXT = ["1", "1.0", "01", "true", "null", "[1]", '{"a":1}', "'", '"', "\\", "\\u0000", "\\\\"]
+ANY_TEXT += [
+    " ",
+    "a",
+    "A",
+    "a ",
+    "\x01",
+    "\x7f",
+    "\u2028",
+    "é",
+    "e\u0301",
+    "🎈",
+    "\ufffe",
+    "\ufffd",
+    "%",
+]
+ANY_TEXT += ["x" * 512, "x" * 511, "🎈" * 512]
 
 NOW = int(time.time() * 1000)  # what is old is forgotten at once
 STEPS: list[Record] = [
@@ -140,6 +159,24 @@ async def test_accounts_do_not_share_their_ids(kind: str, tmp_path: Path) -> Non
         await store(journal, arrived(1, "a"), arrived(1, "a", key="irc:oftc"))
         assert await everything(journal) == ["1:1 a"]
         assert await everything(journal, "irc:oftc") == ["1:1 a"]
+
+
+@both
+async def test_ids_and_keys_of_any_text_are_told_apart(kind: str, tmp_path: Path) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        (kept,) = await store(journal, arrived(1, *ANY_TEXT))
+        (again,) = await store(journal, arrived(len(ANY_TEXT) + 1, *ANY_TEXT))
+        assert isinstance(kept, Kept)
+        assert isinstance(again, Kept)
+        assert (kept.repeated, again.repeated) == (0, len(ANY_TEXT))
+        queued: list[Record] = [Queued(KEY, outgoing(each)) for each in ANY_TEXT]
+        assert await store(journal, *queued) == [None] * len(ANY_TEXT)
+        assert [each.row.key for each in await journal.outgoing(KEY)] == ANY_TEXT
+        for text, outcome in zip(ANY_TEXT, await store(journal, *queued), strict=True):
+            assert isinstance(outcome, Known)
+            assert list(outcome.rows) == [text]
+        await store(journal, PeopleChanged(KEY, [Person(each) for each in ANY_TEXT]))
+        assert {each.sender for each in await journal.people(KEY)} == {*ANY_TEXT}
 
 
 @both

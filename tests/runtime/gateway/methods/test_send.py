@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from ipc.frames.data import Answer, Call
+from ipc.frames.words import INVALID_REQUEST
 from tests.support.gateway_rig import gateway_rig, row
 from tests.support.handshakes import greeted
 from tests.support.until import PATIENCE
@@ -73,6 +74,16 @@ async def test_a_message_that_was_not_sent_is_among_the_recent_faults(
         (event,) = (await client.call("diagnostics.stability", unsent))["payload"]["events"]
         assert event["account"] == KEY
         assert event["reason"] == answer["error"]["message"]
+
+
+@pytest.mark.parametrize("key", ["k-1\0", "\0", "k-1\0\n"])
+async def test_a_key_that_the_journal_would_take_for_another_is_refused(key: str) -> None:
+    async with gateway_rig() as rig:
+        await rig.worker(KEY, journal="on")
+        client = await greeted(rig)
+        answer = await client.call("send", SEND | {"idempotencyKey": key, "queue": True})
+        assert answer["error"]["code"] == INVALID_REQUEST
+        assert "idempotencyKey" in answer["error"]["message"]
 
 
 async def test_what_is_sent_is_added_to_the_session_that_is_named_once() -> None:
