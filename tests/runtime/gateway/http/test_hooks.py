@@ -100,6 +100,18 @@ async def test_a_mapping_makes_a_text_and_a_bad_one_spoils_itself_alone() -> Non
         assert await hooks.post("/hooks/none", {}) == (404, "Not Found")
 
 
+async def test_a_header_that_is_no_text_is_stored_as_far_as_it_is_readable() -> None:
+    async with hook_rig() as hooks:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hooks.rig.port)
+        lines = ["POST /hooks/github HTTP/1.1", "Host: localhost", "Connection: close"]
+        lines += ["Authorization: Bearer hook-secret", "Content-Length: 2", "X-Event: "]
+        writer.write("\r\n".join(lines).encode() + b"pu\xffsh\r\n\r\n{}")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await until(lambda: hooks.agent.asked)
+        assert "pu\ufffdsh" in hooks.agent.asked[0]["text"]
+
+
 async def test_who_has_no_right_token_is_refused_before_the_body_is_read() -> None:
     async with hook_rig() as hooks:
         wrong = {"Authorization": f"Bearer {TOKEN}"}
