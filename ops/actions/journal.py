@@ -62,8 +62,8 @@ def restore_journal(target: RuntimeTarget, source: Path) -> Path | None:
     """
     state = places_of(target).state_dir
     try:
-        with Instance(state):
-            return restore(source.absolute(), state / FILE)
+        with Instance(state) as instance:
+            return restore(source.absolute(), state / FILE, instance.skip_incarnations)
     except InstanceHeld as error:
         raise OperatorError(f"{error}, and a journal in use cannot be replaced") from None
     except UnusableCopy as error:

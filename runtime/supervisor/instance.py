@@ -28,6 +28,9 @@ from runtime.supervisor.run_id import new_run_id, runs_of
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
 BOOT_DIGITS = 9  # of more boots the incarnations would be no exact numbers of JSON, 2**53
+MOST_BOOTS = 10**BOOT_DIGITS // 2  # leaves room to count on
+BOOT = "boot"
+JOURNAL = "journal.db"  # the gateway's, which names incarnations
 LOCK = "supervisor.lock"
 SOCKETS_LOCK = "sockets.lock"  # not that of the state directory: one may be the other
 
@@ -138,9 +141,22 @@ class Instance:
 
         A boot number that did not fit on a full disk is written as soon as there is room.
         """
-        if self._unwritten is not None and _write_boot(self.state_dir / "boot", self._unwritten):
+        if self._unwritten is not None and _write_boot(self.state_dir / BOOT, self._unwritten):
             self._unwritten = None
         return [warning for lock in self._locks if (warning := lock.ensure()) is not None]
+
+    def skip_incarnations(self, newest: int) -> None:
+        """Make all incarnations of later boots larger than those of another host up to ``newest``.
+
+        It may have counted further since, as its clients know. Raises ``OSError`` if that cannot be
+        written.
+        """
+        boot = min(newest >> INCARNATIONS_BITS, MOST_BOOTS)
+        if boot >= self.boot:
+            boot = max(boot, _boot_by_clock())
+            if not _write_boot(self.state_dir / BOOT, boot):
+                raise OSError(f"{self.state_dir / BOOT} cannot be written")
+            self.boot = boot
 
     def add_lock(self, lock: OwnedLock) -> None:
         """Add another lock of this supervisor to those that ``ensure_locks`` checks."""
@@ -179,7 +195,7 @@ class Instance:
 
     def _count_boot(self) -> int:
         """Return the next boot number, saved if possible: two boots must not share one."""
-        path = self.state_dir / "boot"
+        path = self.state_dir / BOOT
         boot = _last_boot(path) + 1
         if not _write_boot(path, boot):
             # A full or read-only disk: the accounts run all the same. As where the number was lost.
@@ -248,8 +264,8 @@ def _last_boot(path: Path) -> int:
     """Return the number of the last boot; if it is lost, one larger than it can have been."""
     try:
         text = read_regular(path)
-    except FileNotFoundError:
-        return 0
+    except FileNotFoundError:  # of a new directory, unless the journal of another was put into it
+        return _boot_by_clock() if (path.parent / JOURNAL).exists() else 0
     except PermissionError:  # another user's, as root may have left it: the next write replaces it
         return _boot_by_clock()
     # Counting from 0 again would make late news of this boot look like news of an earlier one.

@@ -31,6 +31,23 @@ PATTERN = "journal-*.db"
 STEP_PAGES = 2048  # 8 MiB
 ROOM_BYTES = 64 * 1024 * 1024  # must be left on the disk beside a copy
 ABANDONED_SECONDS = 3600.0  # a process that makes a copy writes to it all the time
+# What came after a copy may be missing in it: clients are told a gap there. What was to be sent may
+# have been sent since: no worker that has begun it can be asked, as if it had died.
+DOUBTS = {
+    "account": """
+UPDATE account SET place = json_set(place, '$.whole', json('false')) WHERE json_valid(place)
+""",
+    "outgoing": """
+UPDATE outgoing SET state = 'attempting',
+  row = json_set(row, '$.state', 'attempting', '$.incarnation', 0)
+WHERE state IN ('queued', 'attempting') AND json_valid(row)
+""",
+}
+# Where incarnations are named, in the columns of each table; a row may be damaged.
+INCARNATIONS = {"pack": "incarnation"} | {
+    table: f"CASE WHEN json_valid({column}) THEN {column}->>'incarnation' END"
+    for table, column in (("account", "place"), ("outgoing", "row"), ("run", "row"))
+}
 
 
 class UnusableCopy(Exception):
@@ -55,12 +72,17 @@ def remove_abandoned(directory: Path, now: float) -> None:
                 left.unlink()
 
 
-def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> int:
+def copy(
+    path: Path,
+    target: Path,
+    go_on: Callable[[], None] = lambda: None,
+    change: Callable[[sqlite3.Connection], None] = lambda copied: None,
+) -> int:
     """Copy the journal at ``path`` to ``target``, atomically; return its size in bytes.
 
     Its owner alone may read it. ``go_on()`` is called between two steps, and ends the copy by
     raising something. That comes out of here, or ``OSError`` or ``sqlite3.Error``; then nothing
-    is left.
+    is left. ``change(copied)`` changes the copy before it is complete.
     """
     size = path.stat().st_size
     if free_bytes(target.parent) < size + ROOM_BYTES:
@@ -76,6 +98,7 @@ def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> 
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             source.backup(copied, pages=STEP_PAGES, progress=lambda *_: go_on())
+            change(copied)
             # Else each reader of the copy would leave two more files beside it.
             copied.execute("PRAGMA journal_mode=DELETE").fetchall()
         synchronize(unfinished)
@@ -86,16 +109,21 @@ def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> 
     return target.stat().st_size
 
 
-def restore(source: Path, path: Path) -> Path | None:
+def restore(
+    source: Path, path: Path, reserve: Callable[[int], None] = lambda newest: None
+) -> Path | None:
     """Replace the journal at ``path`` by a copy; return where the replaced one is now.
 
-    Nothing may have the journal open. Raises ``UnusableCopy``, and as ``copy`` does. After a kill
-    the journal is the former one or the copy, as soon as it is opened.
+    Nothing may have the journal open. ``reserve(newest)`` is called before, with the largest
+    incarnation in the copy: those to come must be larger, and another host counts its own. Raises
+    ``UnusableCopy``, and as ``copy`` does. After a kill the journal is the former one or the copy,
+    as soon as it is opened.
     """
     check(source)
+    reserve(newest_incarnation(source))
     finish_replacement(path)
     fresh, existed = beside(path, RESTORED), path.exists()
-    copy(source, fresh)
+    copy(source, fresh, change=_doubt)
     try:
         aside = replace_journal(path, RESTORED)
     except OSError:
@@ -125,6 +153,30 @@ def check(source: Path) -> None:
         )
     if sound != "ok":
         raise UnusableCopy(f"{source} is damaged: {sound}")
+
+
+def _doubt(copied: sqlite3.Connection) -> None:
+    """Mark in a copy what may be otherwise by now."""
+    tables = _tables_in(copied)
+    for table, statement in DOUBTS.items():
+        if table in tables:
+            copied.execute(statement)
+
+
+def _tables_in(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+
+
+def newest_incarnation(source: Path) -> int:
+    """Return the largest incarnation that is named in a journal of any version."""
+    newest = 0
+    with contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as copied:
+        tables = _tables_in(copied)
+        for table, named in INCARNATIONS.items():
+            if table in tables:
+                query = f"SELECT ifnull(max(CAST({named} AS INTEGER)), 0) FROM {table}"  # noqa: S608 - our own names
+                newest = max(newest, *copied.execute(query).fetchone())
+    return newest
 
 
 def free_bytes(directory: Path) -> int:

@@ -35,13 +35,13 @@ from runtime.gateway.journal.outgoing import (
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.outbox.account_rows import AccountRows
 from runtime.gateway.outbox.entries import (
-    DIED,
     AttemptWaiter,
     Entry,
     OutboxLinks,
     fail,
     resolve,
     result_of,
+    why_in_doubt,
 )
 from runtime.gateway.outbox.outcomes import AttemptFailure, decide, in_doubt
 from runtime.gateway.outbox.previews import ShownPreviews
@@ -343,7 +343,7 @@ class AccountOutbox:
     def _on_death(self, entry: Entry) -> None:
         """Decide about an attempt whose worker has died."""
         if not self._shown.is_unknown(entry.row):
-            self._on_failure(entry, in_doubt(DIED))
+            self._on_failure(entry, in_doubt(why_in_doubt(entry.row)))
             return
 
         async def later() -> None:

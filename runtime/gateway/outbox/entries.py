@@ -25,6 +25,7 @@ from runtime.gateway.outbox.row_times import moved
 from workers.messages import Sent
 
 DIED = "the account's process has died while it was sending; it may have been sent"
+RESTORED = "the journal was replaced by an older copy; it may have been sent since"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -125,6 +126,11 @@ class Entry:
         message = msgspec.Raw(outgoing.message)
         preview = row.origin == "preview"
         return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin, edit, preview))
+
+
+def why_in_doubt(row: OutgoingRow) -> str:
+    """Return why it is not known whether a row was sent, whose worker cannot be asked."""
+    return DIED if row.incarnation else RESTORED
 
 
 async def wait_for_row(entry: Entry, journal: Journal, *, queue: bool) -> tuple[OutgoingRow, bool]:

@@ -55,6 +55,21 @@ def test_without_a_journal_there_is_nothing_to_copy(cli: CommandLine, state: Pat
     cli("backup").complains(ExitCode.ERROR, "the daemon's next start finishes it")
 
 
+def test_incarnations_go_on_behind_those_of_a_journal_of_another_host(
+    cli: CommandLine, state: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.db"
+    with closing(Database(other)) as database:
+        database.store([arrived(1, "m1", incarnation=(70 << 20) + 3)])
+    assert cli(f"restore {other}").code == 0
+    with Instance(state) as instance:
+        assert instance.boot > 70
+        boot = instance.boot
+    assert cli(f"restore {other}").code == 0  # again, on the host that has gone on with it
+    with Instance(state) as instance:
+        assert instance.boot == boot + 2
+
+
 def test_nothing_is_restored_below_a_running_daemon(cli: CommandLine, state: Path) -> None:
     _write(state, 1)
     copy = Path(cli("backup --json").json["path"])

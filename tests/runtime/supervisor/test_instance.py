@@ -13,7 +13,14 @@ import pytest
 
 from ipc.errors import EndpointError
 from runtime.config.places import Places
-from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets, state_dir_of
+from runtime.gateway.journal.interface import FILE
+from runtime.supervisor.instance import (
+    JOURNAL,
+    Instance,
+    InstanceHeld,
+    claim_sockets,
+    state_dir_of,
+)
 from runtime.supervisor.run_id import new_run_id, runs_of
 
 HOLDER = """
@@ -98,14 +105,51 @@ def test_a_damaged_boot_counter_never_leads_back_to_earlier_incarnations(
         assert instance.boot == lost + 1
 
 
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_lost_boot_counter_beside_a_journal_does_not_begin_anew(tmp_path: Path) -> None:
+    assert JOURNAL == FILE
+    (tmp_path / JOURNAL).touch()
+    with Instance(tmp_path) as instance:
+        assert instance.boot > 1_000_000
+
+
+def test_incarnations_of_another_host_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "boot").write_text("70")
+    with Instance(tmp_path) as instance:
+        instance.skip_incarnations((70 << 20) + 3)  # of an earlier boot of this one
+    with Instance(tmp_path) as instance:
+        assert instance.boot == 72
+        instance.skip_incarnations((72 << 20) + 3)
+    with Instance(tmp_path) as instance:
+        assert instance.boot > 1_000_000  # more than the other can have come to since
+        last = instance.boot
+        instance.skip_incarnations((72 << 20) + 3)
+    with Instance(tmp_path) as instance:
+        assert instance.boot == last + 1
+        instance.skip_incarnations(1 << 62)  # of no host that there is
+        last = instance.boot
+    with Instance(tmp_path) as instance:
+        assert instance.boot == last + 1
+        assert instance.first_incarnation < 2**53
+
+
+def test_incarnations_that_cannot_be_skipped_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Instance(tmp_path) as instance:
+        monkeypatch.setattr("runtime.supervisor.instance.write_atomically", full)
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(OSError, match="boot cannot be written"):
+            instance.skip_incarnations(70 << 20)
+
+
 def test_a_directory_that_cannot_be_made_is_an_error_and_leaks_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"), Instance(tmp_path / "file"):
         pass
-
-
-def full(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
 
 
 def test_a_full_disk_takes_the_next_number_in_the_place_of_the_last(

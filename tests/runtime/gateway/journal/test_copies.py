@@ -12,7 +12,11 @@ import pytest
 
 from runtime.gateway.journal import copies, schema
 from runtime.gateway.journal.database import Database
-from tests.support.journals import KEY, arrived
+from runtime.gateway.journal.outgoing import Attempt, Delivered, Queued
+from runtime.gateway.journal.records import Record
+from runtime.gateway.journal.runs import RunQueued, RunStarted
+from tests.support.conversations import asked
+from tests.support.journals import KEY, arrived, outgoing
 
 
 @pytest.fixture
@@ -75,6 +79,30 @@ def test_a_copy_takes_the_journals_place_which_is_kept(path: Path, tmp_path: Pat
     assert aside is not None
     assert aside.name.startswith("journal.db.replaced-")
     assert _ids(aside) == ["m1", "m2", "m3", "m4", "m5"]
+
+
+def test_after_a_copy_messages_may_be_missing_and_others_may_have_been_sent(
+    path: Path, tmp_path: Path
+) -> None:
+    with closing(Database(path)) as database:
+        database.store([Queued(KEY, outgoing(each)) for each in ("waits", "begun", "sent")])
+        begun = [Attempt(KEY, each, 1, 1, 1, 1) for each in ("begun", "sent")]
+        database.store([*begun, Delivered(KEY, "sent", [])])
+    copies.copy(path, tmp_path / "copy.db")
+    copies.restore(tmp_path / "copy.db", path)
+    with closing(Database(path)) as database:
+        assert not database.places[KEY].whole
+        database.store([arrived(1, "m9", incarnation=2)])
+        place = database.places[KEY]
+        query = "SELECT key, state, row->>'state', row->>'incarnation' FROM outgoing"
+        assert database.connection.execute(query).fetchall() == [
+            ("waits", "attempting", "attempting", 0),
+            ("begun", "attempting", "attempting", 0),
+            ("sent", "sent", "sent", 1),
+        ]
+    assert (place.whole, place.floor) == (True, (2, 0))
+    with closing(Database(tmp_path / "copy.db")) as database:
+        assert database.places[KEY].whole
 
 
 def test_what_the_log_of_the_replaced_journal_held_goes_with_it(path: Path, tmp_path: Path) -> None:
@@ -142,6 +170,51 @@ def test_what_is_no_whole_journal_is_refused_and_changes_nothing(
     with pytest.raises(copies.UnusableCopy, match=why):
         copies.restore(given, path)
     assert _ids(path) == ["m1", "m2", "m3"]
+    assert not list(tmp_path.glob("*.re*"))
+
+
+@pytest.mark.parametrize(
+    ("records", "newest"),
+    [
+        ([], 1),
+        ([arrived(1, "a", incarnation=9), arrived(1, "b", incarnation=4)], 9),  # restored before
+        ([Queued(KEY, outgoing("k")), Attempt(KEY, "k", 1, 1 << 40, 1, 1)], 1 << 40),
+        ([RunQueued(KEY, asked("r")), RunStarted(KEY, "r", 8, 10)], 8),
+    ],
+    ids=["messages", "older messages", "sends", "runs"],
+)
+def test_the_newest_incarnation_is_found_wherever_one_is_named(
+    path: Path, records: list[Record], newest: int
+) -> None:
+    with closing(Database(path)) as database:
+        database.store(records)
+    assert copies.newest_incarnation(path) == newest
+
+
+def test_the_newest_incarnation_is_found_in_older_and_in_damaged_rows(tmp_path: Path) -> None:
+    for file in (Path(__file__).parent / "files").iterdir():
+        with closing(sqlite3.connect(tmp_path / file.name)) as older:
+            older.executescript(file.read_text())
+            older.execute("UPDATE account SET place = 'no JSON'")
+            older.commit()
+        assert copies.newest_incarnation(tmp_path / file.name) >= 1
+
+
+def test_the_newest_incarnation_is_reserved_before_anything_is_replaced(
+    path: Path, tmp_path: Path
+) -> None:
+    copies.copy(path, tmp_path / "copy.db")
+    _write(path, 4, 5)
+    reserved: list[int] = []
+
+    def fail(newest: int) -> None:
+        reserved.append(newest)
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        copies.restore(tmp_path / "copy.db", path, fail)
+    assert reserved == [1]
+    assert _ids(path) == ["m1", "m2", "m3", "m4", "m5"]
     assert not list(tmp_path.glob("*.re*"))
 
 

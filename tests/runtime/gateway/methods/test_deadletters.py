@@ -11,7 +11,10 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer, Call
-from tests.support.gateway_rig import gateway_rig
+from runtime.gateway.journal import copies
+from runtime.gateway.journal.interface import FILE
+from runtime.gateway.outbox.entries import RESTORED
+from tests.support.gateway_rig import gateway_rig, row
 from tests.support.until import PATIENCE
 
 KEY = "irc:libera"
@@ -84,3 +87,22 @@ async def test_without_a_journal_nothing_is_queued() -> None:
         with pytest.raises(RemoteError, match="has no journal"):
             await client.call("send", SEND | {"queue": True})
         assert (await client.call("deadletters.list", {}))["letters"] == []
+
+
+async def test_what_waits_in_a_restored_copy_is_not_sent_again_unasked(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    on = row(KEY, "backoff", journal="on")
+    async with gateway_rig(on, state_dir=tmp_path) as rig:
+        await (await rig.client()).call("send", SEND | {"queue": True})
+    copies.copy(file, tmp_path / "copy.db")
+    copies.restore(tmp_path / "copy.db", file)
+    async with gateway_rig(on, state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, 2, journal="on", wanted=True)
+        called: list[Call] = []
+        worker.on_call = called.append
+        client = await rig.client()
+        async with asyncio.timeout(PATIENCE):
+            while not (found := (await client.call("deadletters.list", {}))["letters"]):
+                continue
+        assert [(each["state"], each["error"]) for each in found] == [("unknown", RESTORED)]
+        assert called == []
