@@ -29,6 +29,7 @@ from runtime.gateway.journal.replacing import (
 
 PATTERN = "journal-*.db"
 STEP_PAGES = 2048  # 8 MiB
+COMPARED_BYTES = 1024 * 1024  # at once
 ROOM_BYTES = 64 * 1024 * 1024  # must be left on the disk beside a copy
 ABANDONED_SECONDS = 3600.0  # a process that makes a copy writes to it all the time
 # What came after a copy may be missing in it: clients are told a gap there. What was to be sent may
@@ -60,8 +61,32 @@ def name_of_copy(seconds: float) -> str:
 
 
 def copies_in(directory: Path) -> list[Path]:
-    """Return the finished copies in a directory, the oldest first."""
-    return sorted(directory.glob(PATTERN))
+    """Return the finished copies in a directory, the oldest first.
+
+    What a clock that was ahead has made counts as older than all others: it would never go, and
+    always seem to be the newest.
+    """
+    now = time.time()
+    return sorted(directory.glob(PATTERN), key=lambda path: (time_of(path) <= now, path.name))
+
+
+def time_of(copied: Path) -> float:
+    """Return the time as of which a copy has everything, in epoch seconds."""
+    try:
+        return copied.stat().st_mtime
+    except FileNotFoundError:  # removed meanwhile
+        return float("inf")
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Return whether two copies have the same content: nothing was stored between them."""
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as first, other.open("rb") as second:
+        while block := first.read(COMPARED_BYTES):
+            if block != second.read(COMPARED_BYTES):
+                return False
+    return True
 
 
 def remove_abandoned(directory: Path, now: float) -> None:

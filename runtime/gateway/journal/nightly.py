@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,14 +41,19 @@ class _Stopped(Exception):
 class NightlyCopies(threading.Thread):
     """Keeps the newest ``keep`` copies of the journal at ``path`` in ``directory``; 0: makes none.
 
-    ``keep`` may be changed at any time.
+    ``keep`` may be changed at any time. ``changes()`` counts what is written to the journal: as
+    long as that is nothing, the last copy gets the time of the next one instead.
     """
 
-    def __init__(self, path: Path, directory: Path, keep: int) -> None:
+    def __init__(
+        self, path: Path, directory: Path, keep: int, changes: Callable[[], int] = lambda: 0
+    ) -> None:
         super().__init__(name="journal-copies", daemon=True)
         self.keep = keep
         self._path = path
         self._directory = directory
+        self._changes = changes
+        self._made: tuple[Path, int] | None = None  # the last copy, and the changes before it
         self._stopping = threading.Event()
         self._begun = _local(time.time())
 
@@ -62,7 +69,7 @@ class NightlyCopies(threading.Thread):
             try:
                 rest = self._seconds()
                 if rest <= 0:
-                    log.info("the journal was copied", path=str(self.copy_now()))
+                    self.copy_if_changed()
             except _Stopped:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
@@ -71,29 +78,57 @@ class NightlyCopies(threading.Thread):
                     "the journal was not copied", place=str(self._directory), why=str(error)
                 )
 
+    def copy_if_changed(self) -> Path:
+        """Copy the journal unless it is as it was at the last copy; return the path of that.
+
+        Raises as ``copy_now`` does.
+        """
+        if self._made is not None:
+            path, changes = self._made
+            if changes == self._changes() and path.exists():
+                os.utime(path)
+                log.info("the journal has not changed since it was copied", path=str(path))
+                return path
+        made = self.copy_now()
+        log.info("the journal was copied", path=str(made))
+        return made
+
     def copy_now(self) -> Path:
         """Copy the journal, remove surplus copies, and return the path.
 
-        Raises ``OSError`` and ``sqlite3.Error``.
+        It is that of the last copy if this one would be the same. Raises ``OSError``,
+        ``sqlite3.Error``, and ``UnusableCopy`` where the journal is damaged.
         """
-        copies = self._copies()
+        copies, changes = self._copies(), self._changes()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = time.time()
         copies.remove_abandoned(self._directory, now)
         made: Path = self._directory / copies.name_of_copy(now)
+        before = copies.copies_in(self._directory)[-1:]
         copies.copy(self._path, made, self._check_stopping)
+        try:
+            copies.check(made)
+        except copies.UnusableCopy:  # the journal is damaged: earlier copies are worth more
+            made.unlink()
+            raise
+        if before and before[0].name < made.name and copies.is_same(before[0], made):
+            made.unlink()
+            made = before[0]
+            os.utime(made)
         for old in copies.copies_in(self._directory)[: -max(self.keep, 1)]:
             old.unlink(missing_ok=True)
+        self._made = made, changes
         return made
 
     def _seconds(self) -> float:
         """Return the seconds until the next copy or check."""
         if not self.keep:
             return CHECK_SECONDS
-        now = time.time()
-        found = self._copies().copies_in(self._directory)
-        newest = _local(found[-1].stat().st_mtime) if found else None
-        due = due_at(_local(now), newest, self._begun)
+        now, copies = time.time(), self._copies()
+        self._begun = min(self._begun, _local(now))  # by a clock that was ahead
+        found = list(map(copies.time_of, copies.copies_in(self._directory)))
+        newest = max((each for each in found if each <= now), default=None)
+        due = due_at(_local(now), None if newest is None else _local(newest), self._begun)
         return min(max(due.timestamp() - now, 0.0), CHECK_SECONDS)
 
     def _check_stopping(self) -> None:

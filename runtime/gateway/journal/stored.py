@@ -91,7 +91,7 @@ class StoredJournal(JournalBase):
         self._writer = Writer(path, self._loop, self._on_event, self._retention.step)
         self._writer.start()
         copied = (keep or Keep()).copies
-        self._nightly = NightlyCopies(path, copies, copied) if copies else None
+        self._nightly = NightlyCopies(path, copies, copied, self._changes) if copies else None
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record; ``done`` is called once it is stored, in order per account."""
@@ -212,6 +212,9 @@ class StoredJournal(JournalBase):
         self._jobs[self._job] = future
         self._writer.put((self._job, job))
         return future
+
+    def _changes(self) -> int:
+        return self._writer.changes
 
     async def close(self) -> None:
         """Store what has been appended if that is possible, and end."""

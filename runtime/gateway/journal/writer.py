@@ -103,6 +103,7 @@ class Writer(threading.Thread):
 
     Lists of records and jobs are queued by ``put``, ``None`` ends the thread. ``tend(database)``
     does something small for the file between commits, and returns whether it has more to do.
+    ``changes`` counts what may have changed the file; any thread may read it.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Writer(threading.Thread):
         self._mended = False  # and nothing was stored since
         self._database: Any = None
         self._checkpoints: Any = None
+        self.changes = 0
         self._taken = 0  # records from the queue
         self._share = Share()  # of the last commit
 
@@ -273,6 +275,7 @@ class Writer(threading.Thread):
             else:
                 self._end_fault()
                 self._mended = False
+                self.changes += 1
                 keys = {record.key for record in records}
                 places = {key: database.places[key] for key in keys}
                 self._report(Stored(share.numbers, outcomes, places))
@@ -308,6 +311,7 @@ class Writer(threading.Thread):
         except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
             done = JobDone(number, error=error)
         self._checkpoints.on_write()
+        self.changes += 1
         self._report(done)
 
     def _on_idle(self) -> bool:
@@ -326,6 +330,7 @@ class Writer(threading.Thread):
             return False
         if more:
             self._checkpoints.on_write()
+            self.changes += 1
         if database.changed:
             places = {key: database.places[key] for key in database.changed}
             self._report(Stored([], [], places))
@@ -355,6 +360,7 @@ class Writer(threading.Thread):
 
     def _repair(self) -> None:
         self._mended = True
+        self.changes += 1
         what, lost = importlib.import_module("runtime.gateway.journal.repair").repair(self._path)
         log.error(what)
         self._report(Repaired(what, lost))

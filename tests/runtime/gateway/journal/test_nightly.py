@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import MutableMapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +69,112 @@ def test_no_copy_comes_too_soon_and_none_is_missed(
 
 
 def test_the_newest_copies_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Database(tmp_path / "journal.db").close()
-    made = NightlyCopies(tmp_path / "journal.db", tmp_path / "backup", 2)
-    seconds = iter([1e9, 1.1e9, 1.2e9])
-    monkeypatch.setattr(time, "time", lambda: next(seconds))
-    paths = [made.copy_now() for _ in range(3)]
-    assert copies.copies_in(tmp_path / "backup") == paths[1:]
-    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
+    path, backup = tmp_path / "journal.db", tmp_path / "backup"
+    made = NightlyCopies(path, backup, 2)
+    paths: list[Path] = []
+    for number in (1, 2, 3):
+        with closing(Database(path)) as database:
+            database.store([arrived(number, f"m{number}")])
+        monkeypatch.setattr(time, "time", partial(float, 1e9 + number))
+        paths.append(made.copy_now())
+    monkeypatch.undo()
+    assert copies.copies_in(backup) == paths[1:]
+    assert backup.stat().st_mode & 0o777 == 0o700
+
+
+def aged(copied: Path, seconds: float = 1e9) -> Path:
+    """Make a copy one of that time, and return its new path."""
+    old = copied.rename(copied.with_name(copies.name_of_copy(seconds)))
+    os.utime(old, (seconds, seconds))
+    return old
+
+
+async def test_an_unchanged_journal_is_not_copied_again(tmp_path: Path) -> None:
+    path, backup = tmp_path / "journal.db", tmp_path / "backup"
+    journal = StoredJournal(path)
+    try:
+        await until(lambda: journal.ready)
+        await store(journal, arrived(1, "m1"))
+        made = NightlyCopies(path, backup, 3, journal._changes)  # as its own does
+        first = await asyncio.to_thread(made.copy_if_changed)
+        os.utime(first, (1e9, 1e9))
+        before, since = first.read_bytes(), time.time() - 1
+        first.write_bytes(b"not read, and not written")
+        assert await asyncio.to_thread(made.copy_if_changed) == first
+        assert first.read_bytes() == b"not read, and not written"
+        assert copies.time_of(first) > since, "as of now it has everything"
+        await store(journal, arrived(2, "m2"))
+        second = await asyncio.to_thread(made.copy_if_changed)
+        assert second.read_bytes() != before
+        second.unlink()
+        assert (await asyncio.to_thread(made.copy_if_changed)).exists()
+    finally:
+        await journal.close()
+
+
+def test_a_copy_that_would_be_the_same_as_the_last_one_does_not_stay(tmp_path: Path) -> None:
+    """A gateway that has just begun does not know what its predecessor has copied."""
+    path, backup = tmp_path / "journal.db", tmp_path / "backup"
+    with closing(Database(path)) as database:
+        database.store([arrived(1, "m1"), arrived(2, "m2")])
+    since = time.time() - 1
+    old = aged(NightlyCopies(path, backup, 3).copy_now())
+    Database(path).close()
+    assert NightlyCopies(path, backup, 3).copy_now() == old
+    assert copies.copies_in(backup) == [old]
+    assert copies.time_of(old) > since
+    with closing(Database(path)) as database:
+        database.store([arrived(3, "m3")])
+    new = NightlyCopies(path, backup, 3).copy_now()
+    assert copies.copies_in(backup) == [old, new]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_copy_by_a_clock_that_was_ahead_is_never_the_newest_one(
+    tmp_path: Path, changed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nightly, "FIRST", timedelta())
+    path, backup = tmp_path / "journal.db", tmp_path / "backup"
+    Database(path).close()
+    ahead = aged(NightlyCopies(path, backup, 2).copy_now(), time.time() + 365 * 86400)
+    if changed:
+        with closing(Database(path)) as database:
+            database.store([arrived(1, "m1")])
+    made = NightlyCopies(path, backup, 2)
+    new = made.copy_now()
+    assert copies.copies_in(backup) == [ahead, new]
+    assert made._seconds() > 0  # else it would make one after the other
+    aged(new)
+    with closing(Database(path)) as database:
+        database.store([arrived(2, "m2")])
+    made.copy_now()
+    assert len(copies.copies_in(backup)) == 2
+    assert not ahead.exists()
+
+
+def test_copies_of_a_damaged_journal_do_not_take_the_place_of_others(tmp_path: Path) -> None:
+    path, backup = tmp_path / "journal.db", tmp_path / "backup"
+    with closing(Database(path)) as database:
+        database.store([arrived(1, *[f"m{each}" for each in range(2000)])])
+    made = NightlyCopies(path, backup, 1)
+    old = aged(made.copy_now())
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 4096 // 2 * 4096)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(copies.UnusableCopy, match="damaged"):
+        made.copy_now()
+    assert copies.copies_in(backup) == [old]
+    copies.check(old)
+
+
+def test_a_clock_that_was_ahead_at_the_start_delays_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 365 * 86400)
+    made = NightlyCopies(tmp_path / "journal.db", tmp_path / "backup", 3)
+    monkeypatch.undo()
+    assert made._seconds() <= FIRST.total_seconds()  # the time of the next one shows nowhere else
 
 
 async def test_a_running_journal_is_copied_when_that_is_due(
