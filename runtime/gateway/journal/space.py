@@ -17,6 +17,7 @@ from ipc.files import open_to_write
 
 RESERVE_BYTES = 8 * 1024 * 1024
 FLOOR_BYTES = 16 * 1024 * 1024
+OPEN_BYTES = 256 * 1024  # of the log and its index, at the start
 SHARE = 20  # of a small disk, at most so much of it is kept free
 CHECK_SECONDS = 1.0
 
@@ -45,6 +46,12 @@ class Space:
         self._looked = float("-inf")
         with contextlib.suppress(OSError):
             self._reserve.unlink(missing_ok=True)
+
+    def release_if_full(self) -> None:
+        """Remove the reserve if there is no room for what SQLite creates to open the file."""
+        with contextlib.suppress(OSError):
+            if self._free_bytes()[0] < OPEN_BYTES:
+                self.release()
 
     def reserve(self) -> None:
         """Create the reserve if it is missing or incomplete and the disk has ample space."""

@@ -177,6 +177,7 @@ class Writer(threading.Thread):
             except (self._sqlite.OperationalError, OSError) as error:
                 full, why = _reason(error) == JOURNAL_FULL, module.explain(self._path, error)
                 self._begin_fault(JOURNAL_FULL if full else f"{self._path} cannot be opened: {why}")
+                self._space.release_if_full()
                 if self._stopping.wait(RETRY_SECONDS):
                     return None
             else:

@@ -18,6 +18,7 @@ from runtime.gateway.journal.writer import (
     Writer,
 )
 from tests.support.journals import KEY, arrived
+from tests.support.tiny_disk import fill, tiny_disk
 from tests.support.until import until
 
 
@@ -120,6 +121,26 @@ async def test_a_read_only_file_is_opened_again_until_it_may_be_written(
     writable = True
     await until(lambda: watched.outcomes == 1)
     await watched.end()
+
+
+async def test_on_a_full_disk_the_file_is_opened_with_the_room_of_its_reserve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.gateway.journal.writer.RETRY_SECONDS", 0.01)
+    with tiny_disk(tmp_path / "disk", 128) as disk:
+        before = Watched(disk / "journal.db")
+        before.writer.put([arrived(1, "a")])
+        before.writer.start()
+        await until(lambda: before.outcomes == 1)
+        await before.end()
+        assert (disk / "journal.db-reserve").exists()
+        fill(disk)
+        watched = Watched(disk / "journal.db")
+        watched.writer.put([arrived(2, "b")])
+        watched.writer.start()
+        await until(lambda: watched.of(Opened))
+        assert not (disk / "journal.db-reserve").exists()
+        await watched.end()
 
 
 async def test_an_error_of_our_own_ends_the_thread_and_is_reported(tmp_path: Path) -> None:
