@@ -92,6 +92,7 @@ class Intake:
         self._stored: Counter[str] = Counter()
         self._in_order: defaultdict[str, deque[_Later]] = defaultdict(deque)
         self._opened = asyncio.Event()
+        self._on_ready: list[Callable[[], None]] = []
         self._keep = Keep()
         self._acknowledge: Callable[[Peer], None] = lambda peer: None
         self._invite: Callable[[Peer], None] = lambda peer: None
@@ -106,6 +107,10 @@ class Intake:
         """Set the callbacks of the data link."""
         self._acknowledge, self._invite, self._changed = acknowledge, invite, changed
 
+    def follow(self, on_ready: Callable[[], None]) -> None:
+        """Call ``on_ready()`` when the journal can be read, before anything is stored in it."""
+        self._on_ready.append(on_ready)
+
     @property
     def fault(self) -> str | None:
         """The reason why nothing can be stored at the moment, or ``None``."""
@@ -115,6 +120,11 @@ class Intake:
     def ready(self) -> bool:
         """Whether journaled accounts may be welcomed."""
         return self.journal is not None and self.journal.ready
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether there is a journal that could not be read yet: its file may hold anything."""
+        return self.journal is not None and not self.journal.ready
 
     async def wait_until_open(self, seconds: float) -> None:
         """Wait at most ``seconds`` until the journal can be read, if there is one.
@@ -315,7 +325,10 @@ class Intake:
 
     def _on_change(self) -> None:
         if self.ready:
+            first = not self._opened.is_set()
             self._opened.set()
+            for on_ready in self._on_ready if first else ():
+                on_ready()
         elif self.fault is not None:
             self._opened.set()  # waiting callers continue without it
             self._opened.clear()

@@ -4,6 +4,9 @@ The last ones are in the rings, those before them in the journal. Both leave in 
 small that the client's connection never counts as behind: whatever the limits of unread output
 are, a replay closes no client that reads, and no worker is held back for it. What comes meanwhile
 is replayed too. The subscription begins in the turn of the event loop in which nothing is left.
+
+While the journal cannot be read, nobody knows what a client has missed of its accounts, and nothing
+new comes from them. So the subscription begins without that, and is made again when it can be read.
 """
 
 from __future__ import annotations
@@ -33,8 +36,14 @@ READ_SECONDS = 30.0  # in which a client reads some of what it is sent
 READ_PAUSE, LONGEST_PAUSE = 0.005, 0.1  # seconds between two checks of what it has read
 
 
+Resume = Callable[[ClientView, dict[str, Cursor]], None]
+
+
 class Replays:
-    """Creates the replays of a gateway. In one turn of the event loop one of them sends."""
+    """Creates the replays of a gateway. In one turn of the event loop one of them sends.
+
+    ``postpone`` keeps what has to wait until the journal can be read.
+    """
 
     def __init__(self, rings: Rings, intake: Intake, positions: EventPositions) -> None:
         self.rings = rings
@@ -42,6 +51,9 @@ class Replays:
         self.positions = positions
         self.turns = asyncio.Lock()
         self._of_client: WeakKeyDictionary[ClientView, asyncio.Lock] = WeakKeyDictionary()
+        self._postponed: WeakKeyDictionary[ClientView, tuple[dict[str, Cursor], Resume]]
+        self._postponed = WeakKeyDictionary()
+        intake.follow(self._on_ready)
 
     def in_order(self, client: ClientView) -> asyncio.Lock:
         """Return the lock of a client's subscriptions: a later one waits for the replay before."""
@@ -54,12 +66,30 @@ class Replays:
         """Return the replay of these events to a client, ``after`` a cursor of each account."""
         return Replay(self, client, events, after)
 
+    def postpone(self, client: ClientView, after: dict[str, Cursor], resume: Resume) -> None:
+        """Call ``resume(client, after)`` when the journal can be read, before anything new comes.
+
+        ``resume`` holds no reference to the client, which may be gone by then.
+        """
+        self._postponed[client] = after, resume
+
+    def pop_postponed(self, client: ClientView) -> dict[str, Cursor]:
+        """Return what was postponed for a client, which another subscription replaces."""
+        found = self._postponed.pop(client, None)
+        return {} if found is None else found[0]
+
+    def _on_ready(self) -> None:
+        for client, (after, resume) in [*self._postponed.items()]:
+            if client.connection.open:
+                resume(client, after)
+        self._postponed.clear()
+
 
 class _Reached(msgspec.Struct):
     """How far the replay of one account has come: to ``cursor``, of which ``after`` was sent last.
 
     ``read``: some of it came from the journal. ``complete``: nothing was missing. ``unknown``:
-    that nothing is known of the account was considered.
+    that nothing is known of the account was considered, ``placed``: its stored position was.
     """
 
     key: str
@@ -68,6 +98,7 @@ class _Reached(msgspec.Struct):
     read: bool = False
     complete: bool = True
     unknown: bool = False
+    placed: bool = False
 
 
 class Replay:
@@ -90,6 +121,11 @@ class Replay:
         self._left = 0  # bytes that may be sent in this turn
 
     @property
+    def unread(self) -> dict[str, Cursor]:
+        """The cursors of the accounts whose events may be in a journal that cannot be read yet."""
+        return {each.key: each.cursor for each in self._accounts if self._is_unread(each)}
+
+    @property
     def gaps(self) -> list[str]:
         """The accounts of which more was missed than could be sent."""
         return [each.key for each in self._accounts if not each.complete]
@@ -99,13 +135,9 @@ class Replay:
 
         Raises ``PeerGone`` if the client goes, or is closed because it does not read.
         """
-        for each in self._accounts:
-            place = self._intake.stored_place(each.key)
-            if place is not None and self._positions.is_beyond(each.key, each.cursor):
-                self._lacks(each, None)
-                each.cursor = place.newest
         while True:
             for each in self._accounts:
+                self._check_place(each)
                 if self._is_behind(each):
                     await self._send_page(each)
             async with self._turns:
@@ -115,6 +147,23 @@ class Replay:
                     return
                 await asyncio.sleep(0)
             await self._until_read()
+
+    def _check_place(self, reached: _Reached) -> None:
+        """Send a gap to a client that has had more than the journal, which was an older copy."""
+        place = self._intake.stored_place(reached.key)
+        if place is None or reached.placed:
+            return
+        reached.placed = True
+        if self._positions.is_beyond(reached.key, reached.cursor):
+            self._lacks(reached, None)
+            reached.cursor = place.newest
+
+    def _is_unread(self, reached: _Reached) -> bool:
+        """Return whether the journal cannot be read yet, which may have what precedes the ring."""
+        intake = self._intake
+        if not intake.is_unread or not intake.is_stored(reached.key):
+            return False
+        return not self._rings.reaches(reached.key, reached.cursor)
 
     def _is_behind(self, reached: _Reached) -> bool:
         """Return whether the journal has events that precede those in the ring."""
@@ -157,6 +206,8 @@ class Replay:
         for each in self._accounts:
             if self._is_behind(each):
                 return False
+            if self._is_unread(each):
+                continue
             if self._check(each) and (self._left <= 0 or not self._has_room()):
                 return False
             while found := self._rings.following(each.key, each.cursor, UNREAD_BYTES):

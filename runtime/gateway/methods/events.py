@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
+import structlog
 from msgspec import Meta
 
-from ipc.errors import FrameError, RemoteError
+from ipc.errors import FrameError, PeerGone, RemoteError
 from ipc.frames.cursors import BEGINNING, NEW_ACCOUNTS, Cursor, cursor_text, parse_cursor
 from ipc.frames.requests import MAX_KEYS, Params
 from ipc.frames.status import AccountStatus
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import EVENT, MESSAGE, OWN_EVENTS
+from runtime.gateway.accounts.replay import Replay
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.parts import GatewayParts
@@ -25,6 +28,8 @@ MOST_EVENTS = 64
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
 Chosen = frozenset[str] | None  # the accounts of a subscription; ``None``: all
+
+log = structlog.get_logger("gateway.events")
 
 
 class FigureParams(Params):
@@ -91,18 +96,12 @@ async def events_subscribe(
     if not events & {MESSAGE, EVENT}:
         chosen = frozenset()
     async with parts.replays.in_order(client):
-        rows = parts.accounts.every_row() if cursors else {}
-        began = _pause(parts, client, chosen) if cursors else {}
+        rows = parts.accounts.every_row() if cursors else None
+        postponed = parts.replays.pop_postponed(client)
+        began = _pause(parts, client, chosen) | postponed if cursors else {}
         await _accounts_known(parts, chosen)
-        asked = began | _asked(parts, chosen, cursors)
-        replay = parts.replays.of(client, events, asked)
-
-        def subscribe() -> None:
-            if cursors:
-                _send_changes(parts, client, rows, params.accounts, events)
-            parts.fanout.subscribe(client, params.accounts, events)
-
-        await replay.run(subscribe)
+        asked = _of_chosen(chosen, began) | _asked(parts, chosen, cursors)
+        replay = await _replay(parts, client, params.accounts, events, asked, rows)
         return {
             "ok": True,
             "events": sorted(events),
@@ -147,6 +146,55 @@ def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict
     return {key: cursor for key in keys if (cursor := parts.positions.of(key)) is not None}
 
 
+async def _replay(
+    parts: GatewayParts,
+    client: ConnectedClient,
+    accounts: list[str] | None,
+    events: frozenset[str],
+    asked: Mapping[str, Cursor],
+    rows: Mapping[str, AccountStatus] | None,
+) -> Replay:
+    """Send a client what it missed, and begin its subscription; return the replay.
+
+    ``rows`` are those of its accounts where an earlier subscription was paused.
+    """
+    replay = parts.replays.of(client, events, asked)
+
+    def subscribe() -> None:
+        if rows is not None:
+            _send_changes(parts, client, rows, accounts, events)
+        if unread := replay.unread:
+            parts.replays.postpone(client, unread, partial(_resume, parts, accounts, events))
+        parts.fanout.subscribe(client, accounts, events)
+
+    await replay.run(subscribe)
+    return replay
+
+
+def _resume(
+    parts: GatewayParts,
+    accounts: list[str] | None,
+    events: frozenset[str],
+    client: ConnectedClient,
+    after: dict[str, Cursor],
+) -> None:
+    """Pause a subscription and send what came ``after`` some cursors: the journal can be read."""
+    rows = parts.accounts.every_row()
+    began = _pause(parts, client, None if accounts is None else frozenset(accounts))
+
+    async def resume() -> None:
+        try:
+            async with parts.replays.in_order(client):
+                await _replay(parts, client, accounts, events, began | after, rows)
+        except PeerGone:
+            pass
+        except Exception as error:  # it subscribes anew when it has reconnected
+            log.error("missed events could not be sent", exc_info=error)
+            client.connection.close(1011, "missed events could not be sent")
+
+    parts.jobs.start(resume())
+
+
 def _send_changes(
     parts: GatewayParts,
     client: ConnectedClient,
@@ -177,10 +225,16 @@ def _asked(parts: GatewayParts, chosen: Chosen, cursors: dict[str, Cursor]) -> d
     """Return the cursors after which to send, by account."""
     others = cursors.pop(NEW_ACCOUNTS, None)
     if chosen is not None:
-        return {key: cursor for key, cursor in cursors.items() if key in chosen}
+        return _of_chosen(chosen, cursors)
     if others is None:
         return cursors
     return dict.fromkeys(parts.accounts.rows, others) | cursors
+
+
+def _of_chosen(chosen: Chosen, cursors: dict[str, Cursor]) -> dict[str, Cursor]:
+    if chosen is None:
+        return cursors
+    return {key: cursor for key, cursor in cursors.items() if key in chosen}
 
 
 def _positions(parts: GatewayParts, chosen: Chosen, asked: Iterable[str]) -> dict[str, str]:

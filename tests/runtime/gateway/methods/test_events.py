@@ -17,6 +17,8 @@ from ipc.websocket.reconnecting import GAP, ReconnectingClient, Subscription
 from runtime.gateway.access.scopes import OPERATOR
 from runtime.gateway.accounts.fanout import MESSAGE
 from runtime.gateway.accounts.replay import UNREAD_BYTES
+from runtime.gateway.journal import copies
+from runtime.gateway.journal.interface import FILE
 from tests.support.gateway_rig import TOKEN, gateway_rig, row, single
 from tests.support.messages import KEY, acked, cursors, recall, take, with_past
 from tests.support.rawclient import RawClient
@@ -245,6 +247,74 @@ async def test_a_cursor_that_is_newer_than_a_restored_journal_gets_a_gap(tmp_pat
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:5"}})
         assert (answer["gaps"], answer["cursors"][KEY]) == ([KEY], "1:1")
         assert await take(client, 1) == [("channel.gap", {"account": KEY, "after": "1:5"})]
+
+
+@pytest.mark.parametrize(
+    ("again", "missed"),
+    [
+        (None, ["1:2", "1:3"]),
+        ({"irc:oftc": "0:0"}, ["1:2", "1:3"]),
+        ({KEY: "1:2"}, ["1:3"]),
+        ({}, []),
+    ],
+    ids=["once", "with another cursor", "with a newer one", "without any"],
+)
+async def test_what_was_missed_comes_when_the_journal_can_be_read_and_is_no_gap_before(
+    tmp_path: Path, again: dict[str, str] | None, missed: list[str]
+) -> None:
+    on, file, away = row(KEY, journal="on"), tmp_path / FILE, tmp_path / "away"
+    async with gateway_rig(on, state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        for seq in range(1, 4):
+            worker.say(seq)
+        await acked(worker, 3)
+    file.rename(away)
+    file.mkdir()  # which is no file that could be opened
+    async with gateway_rig(on, row("irc:oftc"), state_dir=tmp_path) as rig:
+        other = await rig.worker("irc:oftc")
+        await until(lambda: rig.parts.intake.fault)
+        client = await rig.client()
+        for cursors_ in ({KEY: "1:1"}, *([] if again is None else [again])):
+            answer = await client.call("events.subscribe", {"cursors": cursors_})
+            assert (answer["gaps"], answer["replayed"]) == ([], 0)
+            assert KEY not in answer["cursors"]
+        other.say(1)  # others are not held up
+        assert cursors(await take(client, 1)) == ["1:1"]
+        file.rmdir()
+        away.rename(file)
+        await until(lambda: rig.parts.intake.ready)
+        worker = await rig.worker(KEY, 2, journal="on")
+        worker.say(1, id="new")
+        messages: list[tuple[str, Any]] = []
+        while len(messages) < len(missed) + 1:
+            messages += [each for each in await take(client, 1) if each[0] != "channel.status"]
+        assert {name for name, _ in messages} == {"channel.message"}
+        assert cursors(messages) == [*missed, "2:1"]
+
+
+@pytest.mark.parametrize("cursor", ["1:1", "1:2", "1:4"])
+async def test_what_a_restored_journal_lacks_is_a_gap_also_when_it_has_gone_on(
+    tmp_path: Path, cursor: str
+) -> None:
+    on, file = row(KEY, journal="on"), tmp_path / FILE
+    for seqs in ((1, 2), (3, 4)):
+        async with gateway_rig(on, state_dir=tmp_path) as rig:
+            worker = await rig.worker(KEY, journal="on")
+            for seq in seqs:
+                worker.say(seq)
+            await acked(worker, seqs[-1])
+        if not (tmp_path / "copy.db").exists():
+            copies.copy(file, tmp_path / "copy.db")
+    copies.restore(tmp_path / "copy.db", file)
+    async with gateway_rig(on, state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, 2, journal="on")
+        worker.say(1, id="new")
+        await acked(worker, 1)
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: cursor}})
+        assert answer["gaps"] == [KEY]
+        found = await take(client, answer["replayed"] + 1)
+        assert cursors(found) == (["1:2", "2:1"] if cursor == "1:1" else ["2:1"])
 
 
 async def test_nothing_new_comes_before_what_was_missed_and_nothing_falls_between() -> None:
