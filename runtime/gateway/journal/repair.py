@@ -2,7 +2,8 @@
 
 What is readable goes into a new file, which then takes the place of the damaged one: each table is
 read from its beginning and from its end, as far as that goes, without the rows that nothing could
-read later. The damaged file is set aside.
+read later. Where the file is of an earlier version, its rows become what a migration makes of them.
+The damaged file is set aside.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from ipc.frames.words import agent_key, is_agent
 from ipc.nesting import MALFORMED, decode_json
+from runtime.gateway.journal import schema
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.copies import free_bytes, synchronize
 from runtime.gateway.journal.database import Database
@@ -36,6 +38,13 @@ from runtime.gateway.journal.replacing import (
 from runtime.gateway.journal.runs import Run
 
 Row = tuple[Any, ...]
+
+
+class _Column(NamedTuple):
+    """A column of today's tables, and its value in rows that were written without it."""
+
+    name: str
+    default: object
 
 
 class _Table(NamedTuple):
@@ -72,6 +81,7 @@ TABLES = {
     "gone": _Table("session"),
     "item": _Table("kind", lambda row: decode_json(row[2])),
 }
+ANSWERS = _Table("n", lambda row: decode_json(row[4]))
 OF_ACCOUNTS = ("pack", "ids", "outgoing", "person", "run")
 
 # A number that no account has would be given to the next one, with all that stands under it.
@@ -79,6 +89,7 @@ UNKNOWN = " UNION ".join(
     f"SELECT account FROM {table} WHERE account NOT IN (SELECT n FROM account)"  # noqa: S608 - our own names
     for table in OF_ACCOUNTS
 )
+INSERT_ACCOUNT = "INSERT INTO account(n, key, place, cursor) VALUES(?, ?, ?, x'')"
 NEWEST_PACK = """
 SELECT incarnation, last, body FROM pack WHERE account = ?
 ORDER BY incarnation DESC, last DESC LIMIT 1
@@ -105,7 +116,11 @@ def repair(path: Path) -> Salvaged:
     remove_unfinished(repaired)
     fresh = Database(unfinished)
     try:
-        counts = {table: _carry_over(path, fresh.connection, table) for table in TABLES}
+        counts = {
+            table: _carry_over(path, fresh.connection, table, read)
+            for table, read in TABLES.items()
+        }
+        counts["outgoing"] += _carry_over_answers(path, fresh.connection)
         lost = _restore_accounts(path, fresh.connection)
         fresh.connection.execute(
             "INSERT OR IGNORE INTO seen SELECT account, value FROM ids, json_each(ids.ids)"
@@ -127,20 +142,45 @@ def repair(path: Path) -> Salvaged:
     return Salvaged(text, lost)
 
 
-def _carry_over(source: Path, target: sqlite3.Connection, table: str) -> int:
-    columns = target.execute(f"SELECT * FROM {table} LIMIT 0").description  # noqa: S608 - our own names
-    insert = f"INSERT OR IGNORE INTO {table} VALUES({','.join('?' * len(columns))})"
+def _carry_over(source: Path, target: sqlite3.Connection, name: str, table: _Table) -> int:
+    columns = _columns_of(target, name)
+    insert = f"INSERT OR IGNORE INTO {name} VALUES({','.join('?' * len(columns))})"
     count = 0
     target.execute("BEGIN")
     with contextlib.closing(_open(source)) as damaged:
-        for row in _readable(damaged, table):
-            if len(row) != len(columns):
-                break  # what the columns are cannot be read
+        for row in _readable(damaged, name, table.key, columns):
             with contextlib.suppress(sqlite3.IntegrityError, TypeError, *MALFORMED):  # no such row
-                TABLES[table].read(row)
+                table.read(row)
                 count += target.execute(insert, row).rowcount
     target.execute("COMMIT")
     return count
+
+
+def _carry_over_answers(source: Path, target: sqlite3.Connection) -> int:
+    """Carry over what waits to be sent in a journal of version 1."""
+    target.executescript(schema.ANSWER)
+    count = _carry_over(source, target, "answer", ANSWERS)
+    target.executescript(schema.ANSWERS_TO_OUTGOING)
+    return count
+
+
+def _columns_of(target: sqlite3.Connection, table: str) -> list[_Column]:
+    """Return today's columns of a table. A migration that adds one has to give it a default."""
+    found = []
+    for _, name, _, _, default, _ in target.execute(f"PRAGMA table_info({table})").fetchall():
+        (value,) = target.execute(f"SELECT {default or 'NULL'}").fetchone()
+        found.append(_Column(name, value))
+    return found
+
+
+def _places_of(columns: list[_Column], names: list[str]) -> list[int | None]:
+    """Return where each of today's columns stands among those of a file; ``None``: nowhere."""
+    places: list[int | None] = [
+        names.index(each.name) if each.name in names else None for each in columns
+    ]
+    if None in places and len(names) == len(columns):
+        return list(range(len(columns)))  # as many: the name of one is damaged
+    return places
 
 
 def _open(source: Path) -> sqlite3.Connection:
@@ -150,12 +190,20 @@ def _open(source: Path) -> sqlite3.Connection:
     return damaged
 
 
-def _readable(damaged: sqlite3.Connection, table: str) -> Iterator[Row]:
-    """Yield the readable rows of a table, from both ends."""
+def _readable(
+    damaged: sqlite3.Connection, table: str, key: str, columns: list[_Column]
+) -> Iterator[Row]:
+    """Yield the readable rows of a table, with today's columns, from both ends."""
     for order in ("ASC", "DESC"):
-        query = f"SELECT * FROM {table} ORDER BY {TABLES[table].key} {order}"  # noqa: S608 - our own names
+        query = f"SELECT * FROM {table} ORDER BY {key} {order}"  # noqa: S608 - our own names
         try:
-            yield from damaged.execute(query)
+            found = damaged.execute(query)
+            places = _places_of(columns, [each[0] for each in found.description])
+            for row in found:
+                yield tuple(
+                    each.default if at is None else row[at]
+                    for each, at in zip(columns, places, strict=True)
+                )
         except (sqlite3.DatabaseError, UnicodeDecodeError):  # a column's name may be no text
             continue
         return
@@ -168,7 +216,7 @@ def _restore_accounts(source: Path, fresh: sqlite3.Connection) -> set[str]:
     without a name are dropped.
     """
     lost: set[str] = set()
-    names = _names(source)
+    names = _names(source, _columns_of(fresh, "account"))
     fresh.execute("BEGIN")
     for (number,) in fresh.execute(UNKNOWN).fetchall():
         newest = fresh.execute(NEWEST_PACK, (number,)).fetchone()
@@ -177,7 +225,7 @@ def _restore_accounts(source: Path, fresh: sqlite3.Connection) -> set[str]:
             lost.add(key)
             place = _place_after(key, number, newest, _known(fresh, number))
             text = msgspec.json.encode(place).decode()
-            fresh.execute("INSERT INTO account VALUES(?, ?, ?, x'')", (number, key, text))
+            fresh.execute(INSERT_ACCOUNT, (number, key, text))
         else:
             for table in OF_ACCOUNTS:
                 fresh.execute(f"DELETE FROM {table} WHERE account = ?", (number,))  # noqa: S608
@@ -188,10 +236,10 @@ def _restore_accounts(source: Path, fresh: sqlite3.Connection) -> set[str]:
     return {key for key in lost if not is_agent(key)}
 
 
-def _names(source: Path) -> Mapping[int, str]:
+def _names(source: Path, columns: list[_Column]) -> Mapping[int, str]:
     """Return the keys of all accounts whose row can be read, whatever their position is."""
     with contextlib.closing(_open(source)) as damaged:
-        rows = list(_readable(damaged, "account"))
+        rows = list(_readable(damaged, "account", TABLES["account"].key, columns))
     return {row[0]: row[1] for row in rows if isinstance(row[1], str) and "\ufffd" not in row[1]}
 
 

@@ -200,21 +200,32 @@ class Change(IntEnum):
     APPEND = 3
 
 
+# What was an answer in version 1 was sent again by the next gateway, and is now a row of an hour;
+# its worker has ended with that version. A repair makes the table anew, to read what is in it.
+ANSWER = """
+CREATE TABLE answer(
+  n INTEGER PRIMARY KEY, account INTEGER NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL,
+  message BLOB NOT NULL
+) STRICT;
+"""
+ANSWERS_TO_OUTGOING = """
+INSERT INTO outgoing(n, account, key, at, state, letter, row, message, texts)
+  SELECT n, account, key, at, 'queued', 0,
+  json_object('key', key, 'id', lower(hex(randomblob(6))), 'origin', 'agent', 'at', at,
+    'chat', CAST(message AS TEXT)->>'to', 'expires', at + 3600000),
+  message, x'' FROM answer ORDER BY n;
+DROP TABLE answer;
+"""
+
 # What makes a file of one version into one of the next. A file of each version is in the tests.
 MIGRATIONS: dict[int, str] = {
-    # What was an answer in version 1 was sent again by the next gateway, and is now a row of an
-    # hour; its worker has ended with that version.
     1: f"""
 DROP TRIGGER step_answer;
 DROP TRIGGER step_settled;
 {_OUTGOING}
 {_OUTGOING_STEPS}
-INSERT INTO outgoing SELECT n, account, key, at, 'queued', 0,
-  json_object('key', key, 'id', lower(hex(randomblob(6))), 'origin', 'agent', 'at', at,
-    'chat', CAST(message AS TEXT)->>'to', 'expires', at + 3600000),
-  message, x'' FROM answer ORDER BY n;
-DROP TABLE answer;
-""",  # noqa: S608 - our own texts
+{ANSWERS_TO_OUTGOING}
+""",
     2: _PERSON + _PERSON_STEPS,
     3: _CONVERSATIONS + _CONVERSATION_STEPS,
     4: _ITEM + _ITEM_STEPS,

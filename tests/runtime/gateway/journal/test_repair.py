@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from ipc.frames.words import JOURNAL_FULL
+from runtime.gateway.journal import schema
 from runtime.gateway.journal.conversations import EntriesAdded, SessionDeleted, SessionFilter
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.items import ItemsChanged, KeptItem
@@ -24,13 +25,15 @@ from runtime.gateway.journal.outgoing import Attempt, Queued
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.reader import JournalReader
 from runtime.gateway.journal.records import Answered, Kept, Withheld
-from runtime.gateway.journal.repair import repair
+from runtime.gateway.journal.repair import TABLES, repair
 from runtime.gateway.journal.replacing import REPAIRED
 from runtime.gateway.journal.runs import Recorded, RunOrigin, RunQueued, RunStarted
 from runtime.gateway.journal.stored import StoredJournal
 from tests.support.conversations import TALK, asked, said, talk
 from tests.support.journals import KEY, arrived, everything, outgoing, store
 from tests.support.until import until
+
+FILES = Path(__file__).parent / "files"
 
 
 def filled(path: Path, count: int = 200) -> None:
@@ -239,6 +242,60 @@ def test_a_table_whose_definition_is_damaged_is_left_out(
     path.write_bytes(content.replace(old.encode(), new.encode("latin-1")))
     assert re.search(left, repair(path).text)
     Database(path).close()
+
+
+def content_of(path: Path) -> dict[str, list[Any]]:
+    """Return the rows of all tables, as the product opens them, without ids drawn by lot."""
+    with closing(Database(path)) as database:
+        rows = {
+            table: database.connection.execute(f"SELECT * FROM {table}").fetchall()
+            for table in [*TABLES, "seen"]
+        }
+    return {
+        table: [[re.sub('"id":"[0-9a-f]{12}",', "", str(each)) for each in row] for row in found]
+        for table, found in rows.items()
+    }
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION + 1))
+def test_a_journal_of_an_earlier_version_becomes_what_a_migration_makes_of_it(
+    version: int, tmp_path: Path
+) -> None:
+    migrated, repaired = tmp_path / "migrated.db", tmp_path / "journal.db"
+    for path in (migrated, repaired):
+        with changing(path) as connection:
+            connection.executescript((FILES / f"version-{version}.sql").read_text())
+    assert "1 accounts with their positions, 1 packs" in repair(repaired).text
+    found = content_of(repaired)
+    assert found == content_of(migrated)
+    assert len(found["outgoing"]) >= 1
+
+
+def test_rows_of_a_table_of_another_width_are_carried_over_by_the_names_of_its_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    full_of(path)
+    before = content_of(path)
+    with changing(path) as connection:
+        connection.executescript("""
+            PRAGMA legacy_alter_table=ON;
+            ALTER TABLE pack ADD COLUMN more TEXT DEFAULT 'not known any more';
+            ALTER TABLE person RENAME TO before;
+            CREATE TABLE person(
+                person TEXT NOT NULL, sender TEXT NOT NULL, account INTEGER NOT NULL,
+                PRIMARY KEY(account, sender)
+            ) STRICT, WITHOUT ROWID;
+            INSERT INTO person SELECT person, sender, account FROM before;
+            DROP TABLE before;
+        """)
+    last = "texts BLOB NOT NULL"
+    next_version = schema.TABLES.replace(last, f"{last}, tag TEXT NOT NULL DEFAULT 'none'")
+    monkeypatch.setattr(schema, "TABLES", next_version)
+    assert "3 packs of messages, 3 of their ids, 3 sends, 3 people" in repair(path).text
+    after = content_of(path)
+    assert [row.pop() for row in after["outgoing"]] == ["none"] * 3
+    assert after == before
 
 
 def test_a_kill_during_a_repair_loses_nothing(tmp_path: Path, monkeypatch: Any) -> None:
