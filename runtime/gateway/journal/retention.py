@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from runtime.gateway.journal import schema
+from runtime.gateway.journal.age_clock import AgeClock, arrival_times
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.outgoing import KEY_SECONDS
 from runtime.gateway.journal.records import Place
@@ -36,6 +37,16 @@ OLDEST_IDS_OF = (
 OLDEST_PACKS = (
     "SELECT pos, account, incarnation, last, at FROM pack WHERE pos > ? ORDER BY pos LIMIT ?"
 )
+NEWEST = """
+SELECT max(ifnull((SELECT at FROM pack ORDER BY pos DESC LIMIT 1), 0),
+  ifnull((SELECT at FROM ids ORDER BY pos DESC LIMIT 1), 0),
+  ifnull((SELECT at FROM entry ORDER BY n DESC LIMIT 1), 0))
+"""
+# The first row behind some whose clock was not ahead.
+FOLLOWING = {
+    table: f"SELECT at FROM {table} WHERE {key} > ? AND at <= ? ORDER BY {key} LIMIT 1"  # noqa: S608 - our own names
+    for table, key in (("pack", "pos"), ("ids", "pos"), ("entry", "n"))
+}
 
 
 class Retention:
@@ -44,6 +55,7 @@ class Retention:
     def __init__(self, keep: Keep | None = None, clock: Any = time.time) -> None:
         self._keep = keep or Keep()
         self._clock = clock
+        self._ages = AgeClock(clock)
         self._looked = 0.0
         self._after = 0  # the last row that was checked and stays
         self._emptied: dict[str, tuple[int, int]] = {}  # up to where nothing remains to be emptied
@@ -58,9 +70,13 @@ class Retention:
 
         It checks seldom while there is nothing to delete.
         """
-        now = self._clock()
-        if 0 <= now - self._looked < CHECK_SECONDS:
+        looked = self._clock()
+        if 0 <= looked - self._looked < CHECK_SECONDS:
             return False
+        if not self._ages.has_begun:
+            (newest,) = database.connection.execute(NEWEST).fetchone()
+            self._ages.begin(newest / 1000 if newest else None)
+        now = self._ages.read()
         if (
             self._delete_ids(database, now)
             or self._empty_remains(database)
@@ -69,16 +85,18 @@ class Retention:
             or self._delete_rows(database, now)
         ):
             return True
-        self._looked, self._after = now, 0
+        self._looked, self._after = looked, 0
         self._emptied.clear()
-        remove_unused_index(database.path, now)
+        remove_unused_index(database.path, looked)
         return False
 
     def _delete_ids(self, database: Any, now: float) -> bool:
         places = {place.number: place for place in database.places.values()}
         too_many = next((each for each in places.values() if each.known > IDS), None)
         rows = database.connection.execute(OLDEST_IDS, (STEP_ROWS,)).fetchall()
-        old = [row for row in rows if row[2] < (now - ID_SECONDS) * 1000]
+        times = _times(database, "ids", [(row[0], row[2]) for row in rows], now)
+        limit = (now - ID_SECONDS) * 1000
+        old = [row for row, at in zip(rows, times, strict=True) if at < limit]
         if not old and too_many is not None:
             query = (too_many.number, STEP_ROWS)
             old = database.connection.execute(OLDEST_IDS_OF, query).fetchall()
@@ -117,7 +135,8 @@ class Retention:
         old: list[int] = []
         changed: dict[int, Place] = {}
         rows = database.connection.execute(OLDEST_PACKS, (self._after, STEP_ROWS)).fetchall()
-        for pos, account, incarnation, last, at in rows:
+        times = _times(database, "pack", [(row[0], row[4]) for row in rows], now)
+        for (pos, account, incarnation, last, _), at in zip(rows, times, strict=True):
             place = changed.get(account) or places.get(account)
             if not too_large and at >= (now - keep.seconds) * 1000:
                 break
@@ -151,7 +170,9 @@ class Retention:
                 (oldest,) = ask(schema.OLDEST_PACK).fetchone() or (now * 1000 + 1,)
                 limit = max(limit, oldest)
             rows = ask(schema.OLDEST_ENTRIES, (STEP_ROWS,)).fetchall()
-            old = [n for n, at in takewhile(lambda row: row[1] < limit, rows)]
+            times = _times(database, "entry", rows, now)
+            count = sum(1 for _ in takewhile(lambda at: at < limit, times))
+            old = [n for n, _ in rows[:count]]
         if old:
             database.delete_rows(schema.FORGET_ENTRIES, old)
         return bool(old)
@@ -173,6 +194,16 @@ class Retention:
                 database.delete_rows(forget, old)
                 more = True
         return more
+
+
+def _times(database: Any, table: str, rows: list[tuple[int, int]], now: float) -> list[int]:
+    """Return when rows (number, time) of a table have come, also where the clock was ahead."""
+    times, following, limit = [at for _, at in rows], None, int(now * 1000)
+    if times and times[-1] > limit:
+        query = (rows[-1][0], limit)
+        found = database.connection.execute(FOLLOWING[table], query).fetchone()
+        following = None if found is None else int(found[0])
+    return arrival_times(times, limit, following)
 
 
 def _first_rows(rows: list[Any]) -> list[Any]:

@@ -148,6 +148,56 @@ def test_other_limits_count_at_once(database: Database) -> None:
     assert left(database) == []
 
 
+def stored_by_a_clock_ahead(database: Database, count: int) -> None:
+    """Store messages and entries a month ago: some while the clock was a year ahead, and one."""
+    ahead, month = days_ago(31 - 365), days_ago(31)
+    for number in range(1, count + 1):
+        database.store([arrived(number, f"m{number}", at=ahead)])
+    database.store([EntriesAdded(KEY, "old", said(*map(str, range(count)), at=ahead))])
+    database.store([arrived(count + 1, "right again", at=month)])
+    database.store([EntriesAdded(KEY, "old", said("right again", at=month))])
+    database.store([arrived(count + 2, "new", at=days_ago(1))])
+
+
+@pytest.mark.parametrize("count", [3, 25])
+def test_what_came_while_the_clock_was_ahead_goes_with_what_came_then(
+    database: Database, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STEP_ROWS", 10)
+    stored_by_a_clock_ahead(database, count)
+    forget(database)
+    assert left(database) == [f"1:{count + 2} new"]
+    assert talks(database)[1] == []
+    assert database.places[KEY].known == 1
+
+
+def test_a_clock_that_is_set_forward_makes_nothing_old_for_a_day(database: Database) -> None:
+    database.store([arrived(1, "a", at=days_ago(1))])
+    talked(database, "one", "x", days=1)
+    now = NOW
+    some = Retention(clock=lambda: now)
+    assert not some.step(database)
+    now += 365 * DAY
+    for _ in range(3):
+        assert not some.step(database)
+        now += retention.CHECK_SECONDS
+    assert left(database) == ["1:1 a"]
+    assert talks(database)[1] == ["x"]
+    assert database.places[KEY].known == 1
+    some.set_keep(Keep(size_bytes=0))  # the size counts by any clock
+    while some.step(database):
+        pass
+    assert left(database) == []
+
+
+def test_a_host_that_begins_with_a_clock_far_ahead_forgets_nothing_at_once(
+    database: Database,
+) -> None:
+    database.store([arrived(1, "a", at=days_ago(60))])
+    forget(database)
+    assert left(database) == ["1:1 a"]
+
+
 def talked(database: Database, key: str, *texts: str, days: float, **fields: Any) -> None:
     """Store a session that was last spoken so many days ago, with these entries."""
     entries, row = said(*texts, at=days_ago(days)), talk(key, updated=days_ago(days), **fields)
