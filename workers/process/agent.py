@@ -37,6 +37,7 @@ from workers.process.turns import AgentTurns
 
 NO_LOGIN = "an agent asks for no login"
 NEEDS_A_PERSON = frozenset({"misconfigured", "needs_login"})
+SHOWN_FAILURES = 2  # in a row that may pass: one alone is over before it is read
 
 
 def agent_class(manifest: AgentManifest) -> Any:
@@ -90,6 +91,7 @@ class HostedAgent:
         self._turns = AgentTurns(self.link, log, redact=redact, on_outcome=self._note_outcome)
         self._counted = (0, 0)  # turns begun and ended at the last report of activity
         self._shows_error = False  # the status has the error of a turn
+        self._failed_in_a_row = 0  # turns, for a reason that may pass
 
     @property
     def messages_in(self) -> int:
@@ -184,13 +186,23 @@ class HostedAgent:
             await run()
 
     def _note_outcome(self, outcome: TurnOutcome) -> None:
-        """Show a failure that needs a person in the status, until a turn succeeds again."""
-        if outcome.kind in NEEDS_A_PERSON:
+        """Show why turns fail in the status, until one succeeds again.
+
+        That is a failure that needs a person, and the second in a row that may pass: an endpoint
+        that is gone. What only the text of a turn has caused is none.
+        """
+        if outcome.state == "final":
+            self._failed_in_a_row = 0
+            if self._shows_error:
+                self._shows_error = False
+                self._control.patch({"lastError": None})
+            return
+        if passing := outcome.kind == "transient":
+            self._failed_in_a_row += 1
+        lasting = passing and self._failed_in_a_row >= SHOWN_FAILURES
+        if lasting or outcome.kind in NEEDS_A_PERSON:
             self._shows_error = True
             self._control.patch({"lastError": outcome.error})
-        elif self._shows_error and outcome.state == "final":
-            self._shows_error = False
-            self._control.patch({"lastError": None})
 
     def _on_call(self, frame: Any, gateway: str) -> None:
         if isinstance(frame, TurnBegin | TurnAck | TurnCancel):

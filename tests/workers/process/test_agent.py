@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,20 @@ async def test_its_beats_count_turns_and_its_status_shows_what_a_person_must_men
         beat = supervisor.of(control.Beat)[-1]
         assert (beat.messages_in, beat.messages_out) == (2, 2)
         assert received.outcome("second") is not None
+
+
+async def test_its_status_shows_the_second_failure_in_a_row_that_may_pass(run_dir: Path) -> None:
+    """An endpoint that is gone fails each turn like a network that fails for a moment."""
+    async with worker_rig(run_dir) as rig:
+        await up(rig)
+        supervisor, received = rig.supervisor, follow(rig.gateway)
+        for run in ("first", "second"):
+            assert not supervisor.status().get("lastError")
+            rig.gateway.send(begin("raise transient", run))
+            await rig.gateway.until(partial(received.outcome, run))
+        await supervisor.until(lambda: bool(supervisor.status().get("lastError")))
+        rig.gateway.send(begin("hello", "third"))
+        await supervisor.until(lambda: not supervisor.status().get("lastError"))
 
 
 async def test_it_stops_once_what_has_ended_is_acknowledged(run_dir: Path) -> None:
