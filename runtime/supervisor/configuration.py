@@ -70,7 +70,8 @@ class Configuration:
     def refuse(self, error: Exception) -> None:
         """Log and remember why a configuration was not applied."""
         log.error("configuration not applied", error=str(error))
-        self.invalid = f"the configuration was not taken over: {error}"
+        problems = "; ".join(str(error).splitlines())  # a warning is one line
+        self.invalid = f"the configuration was not taken over: {problems}"
 
     def accept(self) -> None:
         """Clear the error of the file, which is valid now."""

@@ -33,6 +33,8 @@ def test_what_is_wrong_with_a_file_is_said_until_it_is_valid(tmp_path: Path) -> 
         configuration.refuse(OSError("gone"))
     assert logs[0]["event"] == "configuration not applied"
     assert configuration.invalid == "the configuration was not taken over: gone"
+    configuration.refuse(OSError("one\ntwo"))
+    assert configuration.invalid == "the configuration was not taken over: one; two"
     configuration.accept()
     assert configuration.invalid is None
 
