@@ -82,16 +82,16 @@ class StderrLog:
         if self._left and not self._skipping and len(rest) <= LINE_BYTES:
             self._begun = rest
         elif rest:
-            self._leave_out(rest)
+            self._omit(rest)
 
     def _on_line(self, line: bytes) -> None:
         if self._skipping or len(line) > LINE_BYTES:
-            self._leave_out(line + b"\n")
+            self._omit(line + b"\n")
         elif text := _text(line):
             cost = max(len(line), LEAST_BYTES)
             if cost > self._left:
                 self._left = 0
-                self._leave_out(line + b"\n")
+                self._omit(line + b"\n")
                 return
             self._left -= cost
             self._log.info(text, child=self._name)
@@ -99,7 +99,7 @@ class StderrLog:
                 loop = asyncio.get_running_loop()
                 self._renewal = loop.call_later(self._seconds, self._renew)
 
-    def _leave_out(self, data: bytes) -> None:
+    def _omit(self, data: bytes) -> None:
         inside = not data.endswith(b"\n")
         # The line that it may begin with was counted when its first part came.
         self._left_out[0] += data.count(b"\n") + inside - self._skipping
