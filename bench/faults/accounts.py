@@ -6,13 +6,15 @@ import asyncio
 import base64
 import os
 import signal
+import time
 
 from bench.faults.fault import Observation, fault, left_alone, recovers, replace_target
-from bench.faults.rig import GROUP, TARGET, FaultRig
+from bench.faults.rig import GROUP, SLOW_SECONDS, TARGET, FaultRig
 from bench.measuring.processes import cpu_ns
 from bench.measuring.rows import down, up
 
 LOOP = 10  # crashes in a row that make a crash loop
+LATE = "an hour (by default 15 minutes)"  # SLOW_SECONDS, for people
 HARM = 4.0  # seconds that a flood or a bomb lasts
 BRIEF = 2.0  # seconds; less than any silence that matters
 
@@ -44,7 +46,11 @@ async def _crash_loop(rig: FaultRig, observed: Observation) -> None:
         if number < LOOP:
             await rig.rows.until(TARGET, up(after=before))
     observed.noticed(seen)
-    observed.remark = f"{rig.rows.newest[TARGET]['failures']} failures, then one try an hour"
+    row = rig.rows.newest[TARGET]
+    left = (row["nextTryAt"] / 1000 - time.time()) / SLOW_SECONDS
+    observed.remark = f"{row['failures']} failures, then the next try after {LATE}"
+    if not 0.5 < left < 1.5:  # the jitter is less
+        raise RuntimeError(f"the next try comes after {left * SLOW_SECONDS:.0f} s")
     before = rig.incarnation()
     await rig.call("start")
     await rig.rows.until(TARGET, up(after=before))

@@ -30,9 +30,11 @@ a second each, one account that fails, eight more that are only killed; rounds: 
 faults are in `bench/faults/`).
 
 * **seen**: from the injection to the first change of the account's status on `cli.sock`; for
-  a shared fault to the loss of the session. **recovered**: until the former state is restored. Both
-  include the first backoff, here 0.2 s, and for hangs the limits of the beat, here a fifth of the
-  defaults (silent for 3 s: asked; for 6 s: ended); for a gateway 5 s of silence.
+  a shared fault to the loss of the session, and where no status changes, to what shows it: a
+  warning, a dropped line, a closed client, the end of all processes. **recovered**: until the
+  former state is restored. Both include the first backoff, here 0.2 s, and for hangs the limits of
+  the beat, here a fifth of the defaults (silent for 3 s: asked; for 6 s: ended); for a gateway 5 s
+  of silence, and 5 s for the answer to the question that follows.
 * **sibling restarts, frames lost, left over** must be 0; otherwise the script fails. A client that
   reconnects when it loses the gateway, and requests missed messages, checks every message's
   number. Left-over processes are found by their environment in `/proc`; files are those of

@@ -33,6 +33,8 @@ JOURNAL_CONNECTIONS = 4
 CHECK_SECONDS = 0.02  # seconds between two checks of what no event says
 # A fifth of the default, so that a hang is not waited for half a minute each time.
 BEAT = {"beatSeconds": 1.0, "suspectAfterSeconds": 3.0, "silentAfterSeconds": 6.0}
+# Long enough that no try of a crash loop falls into a measurement; a quarter of an hour by default.
+SLOW_SECONDS = 3600
 RESTART = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "stopWithinSeconds": 1.0}
 
 
@@ -217,7 +219,7 @@ def target_account() -> dict[str, Any]:
     return {
         "limits": limits,
         "seconds": 3600,
-        "restart": {"slowAfter": 10, "slowSeconds": 3600},
+        "restart": {"slowAfter": 10, "slowSeconds": SLOW_SECONDS},
     }
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 
 import pytest
 
 from bench.faults import accounts, shared  # noqa: F401 - they enter their faults
-from bench.faults.__main__ import inject
-from bench.faults.report import report
-from bench.faults.rig import without_journal
+from bench.faults.__main__ import RATE, REPORT, SIBLINGS, inject
+from bench.faults.fault import FAULTS
+from bench.faults.report import INTRODUCTION, report
+from bench.faults.rig import BEAT, RESTART, SLOW_SECONDS, config_of, target_account, without_journal
 from bench.faults.trial import Verdict
 from bench.faults.witness import Stream, p99_ms
 from bench.measuring.processes import may_measure
+from runtime.config.supervisor_model import SupervisorConfig
+from runtime.supervisor.accounts.storm_rules import WINDOW
+from runtime.supervisor.gateways.own_session import OwnSession
+from runtime.zygote.client import ANSWER_WITHIN
 
 FEW = ("kill", "gateway-kill", "sockets")
 
@@ -30,6 +36,28 @@ async def test_a_few_faults_with_a_few_siblings_cost_them_nothing() -> None:
         assert 0 < each.seen <= each.recovered
         assert each.calm_p99_ms > 0
     assert all(name in report([found]) for name in FEW)
+
+
+def test_the_page_has_the_text_of_the_program_and_the_text_its_figures() -> None:
+    page = REPORT.read_text()
+    said = re.escape(INTRODUCTION.format(siblings=SIBLINGS, rate=RATE, rounds="ROUNDS"))
+    assert re.match(said.replace("ROUNDS", r"\d+"), page)
+    for fault in FAULTS.values():  # no older wording, and none is missing
+        assert re.search(rf"^\| {fault.name} +\| {re.escape(fault.injected)} +\|", page, re.M)
+    default, words = SupervisorConfig(), " ".join(INTRODUCTION.split())
+    assert f"backoff, here {RESTART['initialSeconds']:g} s" in words
+    assert f"silent for {BEAT['suspectAfterSeconds']:g} s: asked" in words
+    assert f"for {BEAT['silentAfterSeconds']:g} s: ended" in words
+    assert default.silent_after_seconds == 5 * BEAT["silentAfterSeconds"]
+    assert default.suspect_after_seconds == 5 * BEAT["suspectAfterSeconds"]
+    silence = config_of({})["gateway"]["silentAfterSeconds"]
+    asked = f"{silence} s of silence, and {OwnSession.VERIFY_WITHIN:g} s for the answer"
+    assert asked in words
+    assert f"A stopped zygote is given {ANSWER_WITHIN:g} s" in words
+    assert WINDOW == 30.0  # half a minute
+    assert target_account()["restart"]["slowSeconds"] == SLOW_SECONDS == 3600
+    assert default.restart.slow_seconds == 15 * 60
+    assert accounts.LATE in page
 
 
 def test_connections_of_the_journal_are_left_over_only_beyond_those_that_it_needs() -> None:
