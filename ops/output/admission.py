@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ops.output.commands import for_runtime
+from ops.output.paragraphs import filled
 from ops.output.text import clean
 
 _OUTCOMES = {"run": "answered", "context": "read, not answered", "pair": "asked to pair"}
@@ -28,8 +29,10 @@ def why_lines(found: dict[str, Any]) -> list[str]:
 
 def show_why(found: dict[str, Any]) -> None:
     """Print the answer of ``channels.why``."""
-    for line in why_lines(found):
-        print(line)
+    head, *lines = why_lines(found)
+    print(head)
+    for line in lines:
+        print(filled("  ", line.removeprefix("  ")))
 
 
 def _agent(case: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from ops.output.account_table import ACCOUNT_COLUMNS, account_cells
 from ops.output.commands import for_runtime
 from ops.output.narration import log_line
+from ops.output.paragraphs import filled
 from ops.output.show import show_table
 from ops.output.text import clean, mebibytes, moment
 
@@ -48,7 +49,7 @@ def show_description(found: dict[str, Any]) -> None:
     shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0, "0")]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:
-        print(f"  {name.ljust(width)}  {value}")
+        print(filled(f"  {name.ljust(width)}  ", value))
     print("\nlast events")
     show_events(found.get("events", [])[-_SHOWN:])
     print("\nlast log lines")

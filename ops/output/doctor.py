@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ops.doctor.finding import Finding, Severity
 from ops.output.commands import for_runtime
+from ops.output.paragraphs import filled
 from ops.output.text import clean
 
-_GLUE = "\N{NO-BREAK SPACE}"  # textwrap breaks at ASCII's blanks alone
 # What is typed into a shell: between backticks, or from the name of a program to the next comma.
 _COMMAND = re.compile(
     r"`[^`]*`|\b(?:trunkline|mkdir|chmod|chown|rm|kill|loginctl|systemctl|timedatectl|ulimit|pip)\b"
@@ -33,11 +31,11 @@ def show_findings(findings: Sequence[Finding], checks: int) -> None:
             if isinstance(each, str):
                 print(each)
                 continue
-            print(_filled("  ", f"{clean(each.message)}  [{each.check}]"))
+            print(filled("  ", f"{clean(each.message)}  [{each.check}]", _COMMAND))
             if each.fixed is not None:
-                print(_filled("    fixed: ", clean(each.fixed)))
+                print(filled("    fixed: ", clean(each.fixed), _COMMAND))
             elif each.cure is not None:
-                print(_filled("    cure: ", clean(each.cure)))
+                print(filled("    cure: ", clean(each.cure), _COMMAND))
     print(summary(findings, checks))
 
 
@@ -50,25 +48,6 @@ def _few(found: Sequence[Finding]) -> Iterator[Finding | str]:
         if more := len(all_of_it) - most:
             command = for_runtime("trunkline doctor --json")
             yield f"  … and {more} more of {check}; `{command}` has all"
-
-
-def _filled(begin: str, text: str) -> str:
-    """Wrap a sentence for a terminal, with a hanging indent; commands are not broken.
-
-    A person copies them.
-    """
-    if not sys.stdout.isatty():
-        return f"{begin}{text}"
-    whole = _COMMAND.sub(lambda found: found.group().replace(" ", _GLUE), text)
-    lines = textwrap.fill(
-        whole,
-        max(shutil.get_terminal_size().columns, 40),
-        initial_indent=begin,
-        subsequent_indent=" " * len(begin),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return lines.replace(_GLUE, " ")
 
 
 def summary(findings: Sequence[Finding], checks: int) -> str:

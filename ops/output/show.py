@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.output.tables import Column, Table, aligned, complete, fitted
-from ops.output.text import clean
+from ops.output.text import clean, json_for_terminal
 
 # Of all tables but that of accounts. What is typed into another command is cut last; what matters
 # least on a narrow terminal is left out first.
@@ -30,14 +30,15 @@ def show_json(value: Any) -> None:
     """Print ``value`` as one JSON document; structs in their wire form."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    document = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(json_for_terminal(document) + "\n")
 
 
 def show_json_line(value: Any) -> None:
     """Print ``value`` as one line of JSON and flush, for commands that keep printing."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(json_for_terminal(msgspec.json.encode(value).decode()) + "\n")
     sys.stdout.flush()
 
 

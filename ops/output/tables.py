@@ -7,8 +7,11 @@ East Asian character takes two.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import combining
 
 GAP = "  "
 CUT = "…"
@@ -16,6 +19,13 @@ _LEAST_TEXT = 34  # cells that the last column keeps before others are left out 
 _LEAST_NAME = 24  # cells to which the first column is cut for one that is hardly expendable
 _DEAR = 2  # the ``expendable`` up to which a column is such a one
 _LEAST_CUT = 8  # cells below which no column is cut
+_LEAST_BESIDE = 4  # the same, beside one that should stay whole: what is cut cannot be typed
+_MOST_OF_A_CELL = 32  # characters of a joined emoji, or a letter with its marks
+_JOINER = "\u200d"
+# It, the two that choose a form, and the colours of skins.
+_JOINING = f"{_JOINER}\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+_JOINTS = re.compile(f"{_JOINER}(?=[\u2190-\U0010ffff])|[{_JOINING[1:]}]")  # not those of letters
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))  # two of them are a flag
 
 
 class Column(NamedTuple):
@@ -50,6 +60,7 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
 
     Without rows it has all that are not expendable.
     """
+    rows = [[_apart(cell) for cell in row] for row in rows]
     kept = [
         index
         for index, column in enumerate(columns)
@@ -101,10 +112,35 @@ def cut_to(text: str, width: int) -> str:
     """Return ``text`` cut to ``width`` cells, with an ellipsis if it was longer."""
     if cells_of(text) <= width:
         return text
-    end = len(text)
-    while end and cells_of(text[:end]) > width - 1:
-        end = min(end - 1, width)
-    return text[:end].rstrip() + CUT if width > 0 else ""
+    if width <= 0:
+        return ""
+    end = width - 1
+    if not text.isascii():
+        ends = range(min(len(text), _MOST_OF_A_CELL * width) + 1)
+        end = bisect_right(ends, width - 1, key=lambda end: cells_of(text[:end])) - 1
+        while end and not _begins_sign(text, end):
+            end -= 1
+    return text[:end].rstrip() + CUT
+
+
+def _apart(text: str) -> str:
+    """Return ``text`` with joined emoji taken apart, and without the colours of skins.
+
+    One terminal shows such a sign in two cells and another in eight: the table would not fit.
+    """
+    return text if text.isascii() else _JOINTS.sub("", text)
+
+
+def _begins_sign(text: str, at: int) -> bool:
+    """Return whether a sign begins there, rather than goes on: with a mark, or as a joined emoji.
+
+    Half of a sign looks like another one, or like none.
+    """
+    if combining(text[at]) or text[at] in _JOINING or text[at - 1] == _JOINER:
+        return False
+    before = text[:at]
+    flags = len(before) - len(before.rstrip(_FLAG_LETTERS))
+    return not (text[at] in _FLAG_LETTERS and flags % 2)
 
 
 def _widest(columns: Sequence[Column], rows: Sequence[Sequence[str]], index: int) -> int:
@@ -130,11 +166,11 @@ def _narrowed(widths: list[int], whole: Sequence[bool], width: int) -> list[int]
         return widths
     if not whole[-1]:
         widths[-1] -= min(excess, max(0, widths[-1] - _LEAST_TEXT))
-    for spared in (True, False):
+    for spared, least in ((True, _LEAST_BESIDE), (False, _LEAST_CUT)):
         chosen = [index for index, each in enumerate(whole) if not (spared and each)]
         while _sum(widths) > width and chosen:
             widest = max(chosen, key=lambda index: widths[index])
-            if widths[widest] <= _LEAST_CUT:
+            if widths[widest] <= least:
                 break
             widths[widest] -= 1
     return widths

@@ -10,10 +10,18 @@ from itertools import pairwise
 # stranger must not be able to steer the operator's terminal or disguise a line.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
+# JSON escapes the first 32 itself, in texts; between them are its own line breaks.
+_UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", ""))
+
 
 def clean(text: str) -> str:
     """Return ``text`` on one line, with every character that a terminal would obey escaped."""
     return _UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def json_for_terminal(document: str) -> str:
+    """Return a JSON document with such characters as JSON's escapes: its values stay the same."""
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", document)
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from ipc.frames.words import is_agent
 from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style, why
 from ops.output.commands import for_runtime
 from ops.output.listing import summary
-from ops.output.tables import Column, aligned, cut_to, fitted
+from ops.output.tables import Column, aligned, cells_of, cut_to, fitted
 
 Row = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def draw(view: View) -> list[str]:
     """Return the lines of the screen, cut to its width."""
     shown = view.rows[view.first : view.first + room(view.lines - heads(view.rows))]
     lines = [cut_to(_sum(view.rows), view.columns)] if view.known else []
-    none = cut_to(for_runtime("no accounts; trunkline setup adds one"), view.columns)
+    none = cut_to(for_runtime("no accounts; `trunkline setup` adds one"), view.columns)
     lines += _table(view, shown) if shown else ["", none] if view.known else []
     lines += [""] * (view.lines - 2 - len(lines))
     hidden = len(view.rows) - len(shown)
@@ -103,6 +103,6 @@ def _marked(line: str, row: Row, view: View, *, chosen: bool) -> str:
     if not view.colours:
         return f">{line[1:]}" if chosen else line
     if chosen:
-        return f"\x1b[7m{line.ljust(view.columns)}\x1b[0m"
+        return f"\x1b[7m{line}{' ' * (view.columns - cells_of(line))}\x1b[0m"
     colour = _COLOURS.get(phase_style(row))
     return f"\x1b[{colour}m{line}\x1b[0m" if colour else line

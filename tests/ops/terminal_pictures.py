@@ -24,7 +24,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.commandline import PROGRAM, environment
-from tests.support.fakeserver import BACKOFF, HELD, account, fake_gateway, fake_supervisor, status
+from tests.support.fakeserver import (
+    BACKOFF,
+    HELD,
+    Refusal,
+    account,
+    fake_gateway,
+    fake_supervisor,
+    status,
+)
 from tests.support.short_directory import ShortDirectory
 
 ROWS = 40
@@ -32,8 +40,18 @@ _servers = itertools.count()
 CHANNELS = ("telegram", "discord", "irc", "slack", "local")
 WHY = (
     "Connection refused by irc.example.org:6697",
+    "\u63a5\u7d9a\u3067\u304d\u307e\u305b\u3093: " * 4,
     "the certificate of irc.example.org:6697 is not valid: certificate has expired",
     "Telegram refuses the token: Unauthorized",
+)
+# Names that people give: long ones, from right to left, of wide letters, and of joined pictures.
+NAMES = (
+    "Friends of the house, number {}",
+    "\u05d7\u05d1\u05e8\u05d9\u05dd \u05e9\u05dc \u05d4\u05d1\u05d9\u05ea {}",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 family \U0001f1e9\U0001f1ea {} \U0001f44d\U0001f3fd"
+    * 3,
+    "\u9577\u3044\u540d\u524d\u306e\u4f1a\u8a71 {}" * 4,
+    "A name as long as a careless person makes it, and a little longer, number {}",
 )
 FAILED = {**BACKOFF, "phase": "failed", "cause": "needs_login", "failures": 3}
 SLOW = {"health": "degraded: journal full"}
@@ -55,6 +73,8 @@ COMMANDS = {
     "cron-list": "cron list --all",
     "cron-runs": "cron runs standup",
     "pairing-list": "pairing list",
+    "refused": "message send --account irc:account-2 --target '#room' --message hello",
+    "mistyped": "message send --account irc --target x",
     "devices-list": "devices list",
     "nodes-status": "nodes status",
     "gateway-clients": "gateway clients",
@@ -71,12 +91,13 @@ def fleet(size: int) -> list[dict[str, Any]]:
     """Return the rows of so many accounts, of which some are not well."""
     rows = []
     for number in range(size):
-        key = f"{CHANNELS[number % len(CHANNELS)]}:account-{number}"
+        end = "-with-a-name-of-the-greatest-length-that-there-may-be" if number == 77 else ""
+        key = f"{CHANNELS[number % len(CHANNELS)]}:account-{number}{end}"
         row = account(key, incarnation=2_097_153 + number, messagesIn=number * 37)
         if number % 9 == 2:
-            row |= BACKOFF | {"lastError": WHY[number % 2], "nextTryAt": time.time() * 1000 + 9e4}
+            row |= BACKOFF | {"lastError": WHY[number % 3], "nextTryAt": time.time() * 1000 + 9e4}
         elif number % 21 == 4:
-            row |= FAILED | {"lastError": WHY[2]}
+            row |= FAILED | {"lastError": WHY[3]}
         elif number % 17 == 1:
             row |= HELD
         elif number % 13 == 6:
@@ -85,9 +106,14 @@ def fleet(size: int) -> list[dict[str, Any]]:
     return rows
 
 
+def name(number: int) -> str:
+    """Return one of the names, with a number in it."""
+    return NAMES[number % len(NAMES)].format(*[number] * 4)
+
+
 def configuration(size: int) -> str:
     """Return a file with so many accounts, for the commands that need no daemon."""
-    named: dict[str, Any] = {f"account-{number}": {} for number in range(size)}
+    named: dict[str, Any] = {f"account-{number}": {"name": name(number)} for number in range(size)}
     entries = {f"agent-{number}": {"kind": "echo"} for number in range(min(size, 20))}
     return json.dumps(
         {
@@ -107,7 +133,7 @@ def answers(size: int) -> dict[str, Any]:
                 {
                     "key": f"agent:main:telegram:group:-100{n:010}:topic:{n}",
                     "classification": "group",
-                    "label": f"Friends of the house, number {n}",
+                    "label": name(n),
                     "messageCount": n * 3,
                     "totalTokens": n * 1117,
                     "status": "idle",
@@ -126,9 +152,9 @@ def answers(size: int) -> dict[str, Any]:
                     "chat": f"#a-channel-with-a-long-name-{n}",
                     "state": "unknown",
                     "at": now - n * 3_600_000,
-                    "error": WHY[n % 3],
+                    "error": WHY[n % 4],
                     "attempts": n + 1,
-                    "text": f"Your order {n} has been sent, and arrives the day after tomorrow.",
+                    "text": f"{name(n)}: the order was sent, and arrives the day after tomorrow.",
                 }
                 for n in some
             ],
@@ -138,7 +164,7 @@ def answers(size: int) -> dict[str, Any]:
             "jobs": [
                 {
                     "id": f"a6a92994-1008-4a0c-93af-{n:012}",
-                    "name": f"Morning report {n}",
+                    "name": name(n),
                     "enabled": bool(n % 5),
                     "schedule": {"kind": "cron", "expr": "0 9 * * 1-5", "tz": "Europe/Berlin"},
                     "state": {"nextRunAtMs": now + n * 60_000, "lastRunStatus": "ok"},
@@ -159,7 +185,7 @@ def answers(size: int) -> dict[str, Any]:
                     "durationMs": 1500 + n,
                     "deliveryStatus": "not-delivered" if n % 4 == 1 else "delivered",
                     "summary": "Nothing is planned today; tomorrow there are two meetings.",
-                    "error": WHY[2] if n % 4 == 1 else None,
+                    "error": WHY[3] if n % 4 == 1 else None,
                 }
                 for n in some
             ],
@@ -189,7 +215,7 @@ def answers(size: int) -> dict[str, Any]:
                     "channel": "telegram",
                     "accountId": f"account-{n}",
                     "senderId": str(100_000_000 + n),
-                    "metadata": {"name": "A person with quite a long name"},
+                    "metadata": {"name": name(n)},
                     "verified": True,
                     "createdAt": "2026-11-29T18:00:00Z",
                     "expiresAt": "2026-11-29T19:00:00Z",
@@ -201,11 +227,12 @@ def answers(size: int) -> dict[str, Any]:
         "device__pair__list": {
             "pending": [],
             "paired": [
-                {"deviceId": f"{n:064x}", "displayName": "laptop", "roles": ["operator"]}
+                {"deviceId": f"{n:064x}", "displayName": name(n), "roles": ["operator"]}
                 for n in some
             ],
         },
         "node__list": {"nodes": []},
+        "send": Refusal("UNAVAILABLE", f"irc:account-2 is not running (backoff: {WHY[0]})"),
     }
 
 
@@ -243,13 +270,14 @@ def history(size: int) -> Iterator[dict[str, Any]]:
             "incarnation": 2_097_153 + n,
             "phase": "backoff",
             "cause": "transient",
-            "text": WHY[n % 3],
+            "text": WHY[n % 4],
         }
 
 
 def described(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the supervisor says of one account."""
-    row = next((row for row in rows if row["account"] == "irc:account-2"), rows[0])
+    named = (row for row in rows if row["account"] == "irc:account-2")
+    row = next(named, account("irc:account-2"))
     return {
         "account": row["account"],
         "label": "IRC",

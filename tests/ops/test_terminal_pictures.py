@@ -13,7 +13,7 @@ SIZE, COLUMNS = 42, 80
 # What must be seen at that width.
 SEEN = {
     "channels-events": "  Connection refused by irc",
-    "cron-list": "  Morning report",
+    "cron-list": "  Friends of",
     "cron-runs": "  error  ",
     "deadletters-list": "  Connection refuse",
 }

@@ -59,6 +59,19 @@ def test_json_is_one_document_or_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert line == '{"a":[1]}'
 
 
+def test_json_cannot_steer_a_terminal_and_has_the_same_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = {"text\u202e": ["\x1b[2J", "a\\\u202eb", "\x9b2J", "\x7f", "\u00e9\U0001f44d\r\n"]}
+    show_json(value)
+    document = capsys.readouterr().out
+    show_json_line(value)
+    line = capsys.readouterr().out
+    assert msgspec.json.decode(document) == msgspec.json.decode(line) == value
+    assert not set(document + line) & set("\x1b\u202e\x9b\x7f\r")
+    assert "\u00e9\U0001f44d" in line
+
+
 def test_yaml_says_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"a": [1, None], "b": "no: [x]"}
     show_yaml(value)

@@ -95,6 +95,42 @@ def test_wide_characters_take_two_cells() -> None:
     assert cut_to("世界你好", 5) == "世界…"
 
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # one picture of three
+THUMB = "\U0001f44d\U0001f3fd"  # with a colour of the skin
+FLAG, OTHER = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"  # two letters each
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "cut"),
+    [
+        (f"a{FAMILY} and more", 4, f"a{FAMILY}…"),
+        (f"a{FAMILY} and more", 3, "a…"),
+        (f"a{THUMB} and more", 4, f"a{THUMB}…"),
+        (f"a{THUMB} and more", 3, "a…"),
+        (f"{FLAG}{OTHER}{FLAG}", 5, f"{FLAG}{OTHER}…"),
+        (f"{FLAG}{OTHER}{FLAG}", 4, f"{FLAG}…"),
+        ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
+        ("\u05e9\u05dc\u05d5\u05dd", 3, "\u05e9\u05dc…"),
+    ],
+)
+def test_no_sign_is_cut_in_its_middle(text: str, width: int, cut: str) -> None:
+    assert cut_to(text, width) == cut
+
+
+def test_joined_signs_are_taken_apart_because_terminals_differ_in_their_width() -> None:
+    letters = "\u0646\u200d\u0645"  # a joiner of letters stays
+    rows = [[f"{FAMILY}{THUMB} {FLAG} \u2764\ufe0f {letters}", "x"]]
+    shown = fitted([Column("name"), Column("text")], rows, 80).rows[0][0]
+    assert shown == f"\U0001f468\U0001f469\U0001f467\U0001f44d {FLAG} \u2764 {letters}"
+    assert complete([Column("name"), Column("text")], rows).rows == rows  # for programs
+
+
+def test_beside_what_is_typed_others_are_cut_to_a_few_cells() -> None:
+    columns = [Column("state"), Column("id", whole=True), Column("name")]
+    row = ["paired", "0" * 64, "a name of some length"]
+    assert fitted(columns, [row], 80).rows == [["paired", "0" * 64, "a nam…"]]
+
+
 def test_what_is_typed_elsewhere_is_cut_last() -> None:
     columns = [Column("id", whole=True), Column("name"), Column("text", 1)]
     row = ["0123456789abcdef", "a name of some length", "a text of some length"]

@@ -39,6 +39,13 @@ def test_the_chosen_one_is_marked_with_and_without_colours() -> None:
     assert "\x1b" not in "".join(plain)
 
 
+def test_a_chosen_row_with_wide_characters_is_as_wide_as_the_terminal() -> None:
+    row = msgspec.to_builtins(account("irc:a", phase="backoff", lastError="\u4e16\u754c" * 3))
+    line = draw(View([row], 0, 0, 110, 30, NOW / 1000))[2]
+    assert "\u4e16" in line
+    assert cells_of(ESCAPES.sub("", line)) == 110
+
+
 def test_before_the_first_answer_it_does_not_say_that_there_are_no_accounts() -> None:
     lines = draw(view(0, known=False, message="no supervisor is running"))
     assert len(lines) == 30
