@@ -49,7 +49,8 @@ class UnknownName(OperatorError):
     def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
         from runtime.config.wording import known_names  # late: only what is wrong needs it
 
-        super().__init__(f"unknown {what} {name!r}{known_names(name, known)}")
+        listed_by = "agents list" if what == "agent" else "channels list"
+        super().__init__(f"unknown {what} {name!r}{known_names(name, known, listed_by)}")
 
 
 class UsageFailure(OperatorError):

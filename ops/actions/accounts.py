@@ -119,7 +119,9 @@ def _complaint(row: Row) -> str:
     if row.get("stopped") is False:
         look = command_for(row["account"], "describe")
         return f"{row['account']}: still stopping; `{look}` shows it"
-    why = row.get("error") or row.get("reason") or row.get("outcome") or "refused"
+    key = row["account"]
     if row.get("persisted") is False and row["ok"]:
         why = row.get("error") or "done, but it could not be saved to disk"
-    return f"{row['account']}: {why}"
+        return f"{key}: {why}; `trunkline doctor` finds out why"
+    why = str(row.get("error") or row.get("reason") or row.get("outcome") or "refused")
+    return why if why.startswith(f"{key} ") else f"{key}: {why}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from ipc.errors import CallTimeout, RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.websocket.reconnecting import ReconnectingClient
 from ops.actions.unknown_names import unknown_name
 from ops.connect.gateway import address_of, connected_gateway
 from ops.connect.no_answer import explained
@@ -17,6 +19,7 @@ from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 
 TIMEOUT = 30.0  # seconds
+LONGEST_METHOD = 128  # characters that are compared with the names of methods
 
 
 def ask_supervisor(
@@ -53,6 +56,8 @@ async def _ask_gateway(
         try:
             answer = await client.call(method, dict(params), timeout=timeout)
         except RemoteError as error:
+            if error.message.startswith("unknown method"):
+                raise OperatorError(f"{error.message}{_nearest(method, client)}") from None
             if error.code in (INVALID_REQUEST, UNAVAILABLE):
                 raise await unknown_name(params, client) or error from None
             raise
@@ -63,3 +68,10 @@ async def _ask_gateway(
             if unknown is not None:
                 raise unknown
         return answer
+
+
+def _nearest(method: str, client: ReconnectingClient) -> str:
+    """Return which method of the gateway is the most similar one, as the end of a sentence."""
+    known = (client.hello.get("features") or {}).get("methods", ())
+    near = get_close_matches(method[:LONGEST_METHOD], known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

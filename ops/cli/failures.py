@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import typer
@@ -16,15 +17,15 @@ _TIMEOUT_CODES = frozenset({"TIMEOUT", "AGENT_TIMEOUT"})
 
 
 def report(error: Exception) -> ExitCode:
-    """Print a sentence about ``error`` on stderr and return the exit code."""
+    """Print a sentence about ``error``, and what to do next, on stderr; return the exit code."""
     if isinstance(error, OperatorError):
-        return _fail(str(error), error.exit)
+        return _fail(str(error), error.exit, error)
     if isinstance(error, typer.TyperException):
         if type(error).__name__ == "NoArgsIsHelpError":
             write_error(error.format_message())
             return ExitCode.USAGE
-        return _fail(_usage(error), ExitCode(error.exit_code))
-    return _fail(*sentence(error))
+        return _fail(_usage(error), ExitCode(error.exit_code), error)
+    return _fail(*sentence(error), error)
 
 
 def sentence(error: BaseException) -> tuple[str, ExitCode]:
@@ -68,10 +69,13 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message}; see `{command} --help`"
 
 
-def _fail(message: str, code: ExitCode) -> ExitCode:
-    from ops.output.commands import for_runtime
+def _fail(message: str, code: ExitCode, error: Exception) -> ExitCode:
+    from ops.output.commands import ending_with_step, for_runtime
+    from ops.output.paragraphs import filled
     from ops.output.text import clean
 
+    message = ending_with_step(message, code, error)
     for line in message.splitlines() or [""]:  # a configuration has a line for each problem
-        write_error(f"trunkline: {for_runtime(clean(shortened(line)))}")
+        shown = for_runtime(clean(shortened(line)))
+        write_error(filled("trunkline: ", shown, stream=sys.stderr))
     return code

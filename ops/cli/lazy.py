@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from ops.cli.command_info import info_of
 from ops.cli.conversion import convert_plainly
 from ops.cli.help_text import help_text
+from ops.output.commands import remember_command
 
 if TYPE_CHECKING:  # private names of typer: a version without them runs all the same
     from typer._click import Command
@@ -50,6 +51,7 @@ class LazyGroup(TyperGroup):
         command.name = cmd_name
         _accept_places(command)
         _explain(command)
+        _remember_typed(command)
         return command
 
     def get_help(self, ctx: ClickContext) -> str:
@@ -92,6 +94,18 @@ def _help(command: Any, context: ClickContext) -> str:
     children = getattr(command, "commands", {})
     rows = [(name, info_of((), child).help[0]) for name, child in children.items()]
     return help_text(info_of(path, command, tuple(children)), {"Commands": rows}, _columns())
+
+
+def _remember_typed(command: Any) -> None:
+    """Have a command, and those in a group, remember what was typed: a failure depends on it."""
+    command.invoke = partial(_invoke, command.invoke)
+    for child in getattr(command, "commands", {}).values():
+        _remember_typed(child)
+
+
+def _invoke(invoke: Any, context: ClickContext) -> Any:
+    remember_command(context.command_path.removeprefix("trunkline").strip(), context.params)
+    return invoke(context)
 
 
 def _columns() -> int:

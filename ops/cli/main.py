@@ -13,7 +13,7 @@ from ops.cli.conversion import convert_plainly
 from ops.cli.lazy import LazyGroup, Table
 from ops.commands.options import command_app
 from ops.exits import ExitCode, UsageFailure
-from ops.output.commands import remember
+from ops.output.commands import remember, remember_command
 
 if TYPE_CHECKING:  # a private name of typer: a version without it runs all the same
     from typer._click import Context as ClickContext
@@ -118,10 +118,18 @@ def trunkline(
         bool, typer.Option("--dev", help="The same as --profile dev, with port 19001.")
     ] = False,
     state_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="State directory (TRUNKLINE_STATE_DIR).")
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="State directory (TRUNKLINE_STATE_DIR); else ~/.local/state/trunkline.",
+        ),
     ] = None,
     config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Configuration file (TRUNKLINE_CONFIG_PATH).")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Configuration file (TRUNKLINE_CONFIG_PATH); `trunkline config path` prints it.",
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -166,6 +174,7 @@ def run(args: list[str]) -> int:
         return report(error)
     finally:
         remember({})
+        remember_command("", {})
 
 
 def _has_reader(fd: int) -> bool:

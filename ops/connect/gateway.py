@@ -61,16 +61,14 @@ PATIENCE = 60.0  # seconds; OpenClaw's gateway is away for 16 when it restarts
 class GatewayAddress:
     """The URL and the secret of a gateway.
 
-    ``certificate`` is the certificate file of our own gateway, if its port is encrypted. ``own``:
-    the supervisor of this host runs it, or is attached to it. ``identity`` is the file of the
-    device that proves itself, if the gateway is on another host.
+    ``certificate`` is the certificate file of our own gateway, if its port is encrypted.
+    ``identity`` is the file of the device that proves itself, if the gateway is on another host.
     """
 
     url: str
     token: str | None = None
     password: str | None = None
     certificate: str | None = None
-    own: bool = False
     identity: Path | None = None
 
 
@@ -103,9 +101,8 @@ async def own_address(places: Places, token: str | None = None) -> GatewayAddres
     found: Any = await call_supervisor(places, "gateway.access", {}, timeout=5.0)
     secret = token or os.environ.get(TOKEN_VARIABLES[0]) or _reveal(found["token"])
     password = None if secret else _reveal(found["password"])
-    return GatewayAddress(
-        found["url"], secret or _token_from_environment(), password, found["certificate"], own=True
-    )
+    token = secret or _token_from_environment()
+    return GatewayAddress(found["url"], token, password, found["certificate"])
 
 
 async def address_of(target: RuntimeTarget) -> GatewayAddress:
@@ -158,20 +155,19 @@ async def _opened(
 ) -> ReconnectingClient:
     """Return a connected client; raises ``OperatorError`` if nothing answers."""
     client = _client_of(address, timeout, on_event, patience)
-    advice = "; `trunkline gateway status` says more" if address.own else ""
     try:
         async with timeouts.timeout(timeout):
             await client.open()
     except TimeoutError:
         raise OperatorError(
-            f"the gateway at {address.url} does not answer within {timeout:g} s{advice}",
+            f"the gateway at {address.url} does not answer within {timeout:g} s",
             ExitCode.TIMEOUT,
         ) from None
     except ConnectionFailed as error:
         if not error.retryable:
             raise
         raise OperatorError(
-            f"no gateway answers at {address.url}: {error.reason}{advice}", ExitCode.NOT_RUNNING
+            f"no gateway answers at {address.url}: {error.reason}", ExitCode.NOT_RUNNING
         ) from error
     return client
 

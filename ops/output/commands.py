@@ -1,7 +1,7 @@
-"""Adds the options of this process's runtime to the commands that it prints.
+"""Adds the options of this process's runtime to the commands that it prints, and next steps.
 
-A command addresses one runtime, so its options are kept here and need not be passed to everything
-that prints a sentence.
+A process carries out one command, which addresses one runtime. So the options, and what was typed,
+are kept here and need not be passed to everything that prints a sentence.
 """
 
 from __future__ import annotations
@@ -11,13 +11,46 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.exits import ExitCode
+
 _given: Mapping[str, Any] = {}
+_path = ""
+_params: Mapping[str, Any] = {}
 
 
 def remember(given: Mapping[str, Any]) -> None:
     """Remember the options before the command; those after it are added to the mapping later."""
     global _given
     _given = given
+
+
+def remember_command(path: str, params: Mapping[str, Any]) -> None:
+    """Remember the words of the command, and its arguments and options by their names."""
+    global _path, _params
+    _path, _params = path, params
+
+
+def ending_with_step(text: str, exit: ExitCode, error: Exception | None = None) -> str:
+    """Return the sentence of a failure, which ends with what to do next.
+
+    ``error`` is the failure itself: the error of a gateway has a code and details.
+    """
+    from ops.output.next_steps import (
+        CommandFailure,
+        with_next_step,
+    )  # late: most commands do not fail
+
+    failure = CommandFailure(
+        text,
+        exit,
+        _path,
+        _params,
+        getattr(error, "code", ""),
+        getattr(error, "details", None),
+        getattr(error, "retry_after_ms", None),
+        os.environ,
+    )
+    return with_next_step(failure)
 
 
 def options() -> list[str]:

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipc.frames.words import Phase
-from ops.output.commands import for_runtime
+from ops.exits import ExitCode
+from ops.output.commands import ending_with_step, for_runtime
+from ops.output.paragraphs import filled
 from ops.output.tables import lines_of
 from ops.output.text import clean, duration, mebibytes
 
 Row = Mapping[str, Any]
+MARGIN = 15  # characters before the text of each line of `gateway status`
 
 
 def show_daemon(status: Row) -> int:
@@ -33,10 +36,11 @@ def show_daemon(status: Row) -> int:
     told = clean("  ".join(filter(None, details)))
     lines.append(f"gateway     {gateway['phase']}  {told}".rstrip())
     warnings = (supervisor or {}).get("warnings", [])
-    lines += [f"warning     {for_runtime(clean(each))}" for each in warnings]
-    print("\n".join([*lines, ""]))
+    lines += [filled("warning     ", for_runtime(clean(each))) for each in warnings]
+    text = "\n".join([*lines, ""])
+    print(text)
     columns = shutil.get_terminal_size().columns
-    return sum(lines_of(line, columns) for line in lines) + 1
+    return sum(lines_of(line, columns) for line in text.split("\n"))
 
 
 def show_gateway(row: Row) -> None:
@@ -81,7 +85,8 @@ def _probe_line(report: Row) -> str:
     if probe is None:
         return f"probe          {report['target']}  not asked"
     if not probe["ok"]:
-        return f"probe          {probe['url']}  unreachable: {probe['error']}"
+        why = ending_with_step(probe["error"], ExitCode.ERROR)
+        return f"probe          {probe['url']}  unreachable: {for_runtime(why)}"
     version = probe.get("version") or "?"
     result = f"reachable in {probe['ms']:g} ms, version {version}, {probe['capability']}"
     return f"probe          {probe['url']}  {result}"

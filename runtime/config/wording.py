@@ -29,15 +29,15 @@ def unknown(name: str, known: Collection[str], what: str = "field") -> str:
     return f"unknown {what}{hint}; allowed: {', '.join(sorted(known)) or 'none'}"
 
 
-def known_names(name: str, keys: Sequence[str]) -> str:
+def known_names(name: str, keys: Sequence[str], listed_by: str = "channels list") -> str:
     """Return the end of an error about an unknown account or other name: the nearest, and all.
 
-    Of many only how many there are, for nobody reads a list of 500.
+    Of many it names the command that lists them, and how many there are: nobody reads 500 names.
     """
     near = _nearest(name[:COMPARED], keys)
     hint = f" (did you mean {near}?)" if near else ""
     if len(keys) > LISTED:
-        return f"{hint}; there are {len(keys)}, see `trunkline channels list`"
+        return f"{hint}; there are {len(keys)}, see `trunkline {listed_by}`"
     return f"{hint}; known: {', '.join(keys) or 'none'}"
 
 

@@ -17,6 +17,7 @@ import typer
 
 from ops.cli.main import Commands, app
 from ops.exits import ExitCode
+from ops.output.next_steps import names_step
 from tests.support.commandline import Result
 from tests.support.daemon import TOKEN, Daemon
 
@@ -210,6 +211,10 @@ def rows(url: str) -> list[Row]:
         *((["cron", verb, "none"], ExitCode.ERROR, "unknown job 'none'") for verb in JOBS),
         (["cron", "add", "--name", "x"], ExitCode.USAGE, "--message"),
         ([*cron, "--every", "soon"], ExitCode.USAGE, "not a duration"),
+        ([*cron, "--at", "soon"], ExitCode.USAGE, "not a time"),
+        ([*cron, "--every", "5m", "--catch-up", "all"], ExitCode.USAGE, "one, none"),
+        (["devices", "rotate", "x", "--role", "boss"], ExitCode.USAGE, "operator, node"),
+        (["chat", "local:one", "--nick", "a b", "-m", "x"], ExitCode.USAGE, "cannot be a name"),
         ([*cron, "--every", "5m", "--at", "5m"], ExitCode.USAGE, "one of --at"),
         ([*cron, "--cron", "nonsense"], ExitCode.ERROR, "five, six, or seven"),
         (
@@ -268,7 +273,7 @@ def rows(url: str) -> list[Row]:
         (["channels", "stop", "--all", "local:one"], ExitCode.USAGE, "--all"),
         (["channels", "stop", "local:one", "--reason", "x" * 501], ExitCode.ERROR, "reason"),
         (["channels", "drain", "local:one", "--reason", "x" * 501], ExitCode.ERROR, "reason"),
-        (["channels", "drain", "local:one", "--timeout", "601"], ExitCode.ERROR, "timeoutMs"),
+        (["channels", "drain", "local:one", "--timeout", "601"], ExitCode.USAGE, "above 600"),
         (["channels", "stop", "local:one", "local:nobody"], ExitCode.ERROR, "local:nobody"),
         ([*add, "colour=red"], ExitCode.CONFIGURATION, "colour"),
         ([*add, "rate=fast"], ExitCode.CONFIGURATION, "rate"),
@@ -482,6 +487,9 @@ def fault(result: Result, code: ExitCode, words: str) -> str | None:
         return f"exit is not {code.name}"
     if not result.err.startswith("trunkline: ") or words not in result.err:
         return f"does not say {words!r}"
+    usage = result.code == ExitCode.USAGE
+    if result.code != ExitCode.CONFIGURATION and not names_step(result.err, usage=usage):
+        return "does not say what to do next"
     if "a bug in" in result.err or "Traceback" in result.err:
         return "is a bug"
     if len(result.err) > 2000 or result.err.count("\n") > 5:
@@ -503,3 +511,50 @@ def still(status: dict[str, Any]) -> dict[str, Any]:
     }
     gateway, own = status["gateway"], status["supervisor"]
     return found | {"gateway": gateway["pid"], "configuration": own["configRevision"]}
+
+
+SEND = "message send -t x -m y --account"
+PLACE = "gateway.auth.token in the configuration of its host, where `trunkline"
+# What is refused, in which environment, and how the sentence ends.
+REFUSED: list[tuple[str, dict[str, str], str]] = [
+    (f"{SEND} local:one", {}, "describe local:one` shows why, and what happens next\n"),
+    (f"{SEND} local:two", {}, "describe local:two` shows why, and what happens next\n"),
+    (f"{SEND} local:one --url URL --token TOKEN", {}, "local:one --url URL` shows its state\n"),
+    ("gateway health --token wrong", {}, "leave --token out: this host's daemon provides the"),
+    ("gateway health", {"TRUNKLINE_GATEWAY_TOKEN": "wrong"}, "; unset TRUNKLINE_GATEWAY_TOKEN: "),
+    (
+        "gateway health --url URL --token wrong",
+        {},
+        f"--token must be that gateway's token: {PLACE}",
+    ),
+    (
+        "gateway health --url URL",
+        {},
+        "(or TRUNKLINE_GATEWAY_TOKEN) must be that gateway's token: ",
+    ),
+    (
+        "gateway health --url URL",
+        {"TRUNKLINE_GATEWAY_TOKEN": "wrong"},
+        f"; TRUNKLINE_GATEWAY_TOKEN must be that gateway's token: {PLACE}",
+    ),
+    ("gateway health --url ws://127.0.0.1:1", {}, "check the address: `trunkline"),
+    ("gateway call channels.statu", {}, "did you mean channels.status?"),
+]
+
+
+async def test_a_refusal_of_the_real_gateway_names_what_to_do_next(tmp_path: Path) -> None:
+    accounts = {"one": {}, "two": {"enabled": False}}
+    async with Daemon(tmp_path, {"channels": {"local": {"accounts": accounts}}}) as daemon:
+        await daemon.wait_phase("local:one", "running")
+        assert (await daemon.command("channels", "stop", "local:one"))[0] == ExitCode.OK
+        url = f"ws://127.0.0.1:{daemon.port}"
+        environment = dict(daemon.env)
+        try:
+            for command, more, end in REFUSED:
+                daemon.env = environment | more
+                typed = command.replace("URL", url).replace("TOKEN", TOKEN)
+                result = Result(*await daemon.command(*typed.split()))
+                assert result.code != ExitCode.OK
+                assert end.replace("URL", url) in result.err, (command, result.err)
+        finally:
+            daemon.env = environment

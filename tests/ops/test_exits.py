@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ops.exits import ExitCode
+import pytest
+
+from ops.exits import ExitCode, UnknownName
 from tests.support.commandline import ROOT
 
 
@@ -14,3 +16,14 @@ def test_the_operations_guide_explains_every_exit_code() -> None:
     rows = re.findall(r"^\| (\d+) \| ([a-z ]+) \| (.+) \| (.+) \|$", section, re.MULTILINE)
     told = {int(code): name.replace(" ", "_").upper() for code, name, _, _ in rows}
     assert told == {code.value: code.name for code in ExitCode}
+
+
+@pytest.mark.parametrize(
+    ("what", "listed_by"),
+    [("agent", "agents list"), ("account", "channels list"), ("channel", "channels list")],
+)
+def test_of_many_names_the_command_that_lists_them_is_named(what: str, listed_by: str) -> None:
+    many = [f"x{number}" for number in range(50)]
+    assert str(UnknownName(what, "none", many)) == (
+        f"unknown {what} 'none'; there are 50, see `trunkline {listed_by}`"
+    )

@@ -17,8 +17,13 @@ from typing import Any
 
 import msgspec
 
+from ops.exits import ExitCode
+from ops.output.next_steps import names_step
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "ops.cli.entry")
+# Why a start or a change failed has its own words; that the configuration is wrong, its place.
+_ENDING_WITH_STEP = (ExitCode.USAGE, ExitCode.NOT_RUNNING, ExitCode.TIMEOUT)
 # The same where no file can grow, as on a full disk.
 # Nor can figures of coverage be written there.
 _FULL = 'unset COVERAGE_PROCESS_START COVERAGE_PROCESS_CONFIG; ulimit -f 0; exec "$@"'
@@ -44,6 +49,8 @@ class Result:
         assert self.err.count("\n") == 1, self.err
         assert "Traceback" not in self.err
         assert "bug in trunkline" not in self.err
+        if code in _ENDING_WITH_STEP:
+            assert names_step(self.err, usage=code == ExitCode.USAGE), self.err
         for word in words:
             assert word in self.err, self.err
 

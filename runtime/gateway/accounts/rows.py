@@ -129,7 +129,7 @@ class Accounts:
         key = agent_key(account)
         if key not in self.agents:
             known = [row.account_id for row in self.agents.values()]
-            raise _unknown(f"unknown agent {account!r}", account, known)
+            raise _unknown(f"unknown agent {account!r}", account, known, "agents list")
         return key
 
     def abilities(self, key: str) -> dict[str, Any]:
@@ -173,8 +173,10 @@ class Accounts:
         return key
 
 
-def _unknown(text: str, name: str, known: Sequence[str]) -> RemoteError:
+def _unknown(
+    text: str, name: str, known: Sequence[str], listed_by: str = "channels list"
+) -> RemoteError:
     """Return the error ``text`` about an unknown name, with the nearest and all ``known`` ones."""
     from runtime.config.wording import known_names  # late: only what is wrong needs it
 
-    return RemoteError(INVALID_REQUEST, f"{text}{known_names(name, known)}"[:500])
+    return RemoteError(INVALID_REQUEST, f"{text}{known_names(name, known, listed_by)}"[:500])

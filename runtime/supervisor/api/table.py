@@ -139,8 +139,9 @@ def find(workers: Mapping[str, Account], key: str) -> Account:
 
         agent = is_agent(key)
         known = [each for each in workers if is_agent(each) is agent]
-        what = "agent" if agent else "account"
-        raise RemoteError(INVALID_REQUEST, f"unknown {what} {key!r}{known_names(key, known)}")
+        what, listed_by = ("agent", "agents list") if agent else ("account", "channels list")
+        names = known_names(key, known, listed_by)
+        raise RemoteError(INVALID_REQUEST, f"unknown {what} {key!r}{names}")
     return worker
 
 
@@ -164,7 +165,7 @@ def select(workers: Mapping[str, Account], targets: list[str]) -> list[Account]:
 
 def _of_channel(accounts: dict[str, Account], channel: str) -> dict[str, Account]:
     if channel == AGENT:
-        text = "agents are not a channel: name each by its key, agent:ID, or see `trunkline agents`"
+        text = "agents are not a channel: name each by its key, agent:ID (`trunkline agents list`)"
         raise RemoteError(INVALID_REQUEST, text)
     found = {key: each for key, each in accounts.items() if each.spec.channel == channel}
     if not found:

@@ -50,7 +50,8 @@ async def test_one_that_cannot_start_fails_the_command_and_not_the_others(state:
     async with fake_supervisor(state, channels__start=rows):
         result = await trunkline(state, "channels", "start", "irc")
     assert (result.code, result.out) == (1, "irc:libera  starting\n")
-    assert result.err == "trunkline: irc:oftc: disabled\n"
+    look = "`trunkline channels describe irc:oftc` shows why, and what happens next"
+    assert result.err == f"trunkline: irc:oftc: disabled; {look}\n"
 
 
 async def test_a_stop_that_could_not_be_remembered_is_an_error(state: Path) -> None:
@@ -58,7 +59,7 @@ async def test_a_stop_that_could_not_be_remembered_is_an_error(state: Path) -> N
     async with fake_supervisor(state, channels__stop=results(row)):
         result = await trunkline(state, "channels", "stop", "irc:a")
     assert (result.code, result.out) == (1, "irc:a  stopped\n")
-    assert result.err == "trunkline: irc:a: ro\n"
+    assert result.err == "trunkline: irc:a: ro; `trunkline doctor` finds out why\n"
 
 
 async def test_a_stop_of_one_that_would_not_run_anyway_says_so(state: Path) -> None:
@@ -145,7 +146,8 @@ async def test_a_stop_through_a_gateway_that_could_not_be_remembered_is_an_error
         args = ("channels", "stop", "irc:a", "--url", fake.url, "--token", "secret")
         result = await trunkline(state, *args)
     assert (result.code, result.out) == (ExitCode.ERROR, "irc:a  stopped\n")
-    assert result.err == "trunkline: irc:a: done, but it could not be saved to disk\n"
+    said = "irc:a: done, but it could not be saved to disk; `trunkline doctor` finds out why"
+    assert result.err == f"trunkline: {said}\n"
 
 
 async def test_one_that_a_gateway_refuses_fails_the_command_and_not_the_others(
@@ -161,5 +163,6 @@ async def test_one_that_a_gateway_refuses_fails_the_command_and_not_the_others(
         both = await trunkline(state, "channels", "start", "irc:a", "irc:b", *where)
         alone = await trunkline(state, "channels", "start", "irc:b", *where)
     assert (both.code, both.out) == (ExitCode.ERROR, "irc:a  starting\n")
-    assert both.err == "trunkline: irc:b: irc:b is disabled\n"
+    look = f"`trunkline channels status irc:b --url {where[1]}` shows its state"
+    assert both.err == f"trunkline: irc:b is disabled; {look}\n"
     alone.complains(ExitCode.ERROR, "irc:b is disabled")

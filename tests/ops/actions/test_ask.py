@@ -46,3 +46,14 @@ async def test_an_unknown_account_is_named_with_those_that_are_known(
         result = await trunkline(state, *fits.split(), *where)
         result.complains(ExitCode.ERROR, "invalid channel")
         assert "unknown" not in result.err
+
+
+async def test_an_unknown_method_is_refused_with_the_nearest_one(state: Path) -> None:
+    async with fake_gateway(channels__status={}) as fake:
+        where = ("--url", fake.url, "--token", "secret")
+        near = await trunkline(state, "gateway", "call", "channels.statu", *where)
+        far = await trunkline(state, "gateway", "call", "x" * 5000, *where)
+    said = "channels.statu (did you mean channels.status?); see `trunkline gateway call --help`"
+    near.complains(ExitCode.ERROR, f"unknown method: {said}")
+    far.complains(ExitCode.ERROR, "unknown method: xxx", "gateway call --help")
+    assert "did you mean" not in far.err

@@ -41,7 +41,8 @@ def test_output_that_is_not_taken_does_not_hide_the_exit_code(
     done = subprocess.run(line, env=environment(tmp_path), capture_output=True, timeout=60)
     assert done.returncode == code, done.stderr
     if code == 1 and "2>" not in redirection:
-        assert done.stderr == b"trunkline: No space left on device\n"
+        said = b"trunkline: No space left on device; `trunkline doctor` finds out why\n"
+        assert done.stderr == said
 
 
 @pytest.mark.parametrize(("command", "code"), [("version", 0), ("status", 3)])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.exits import ExitCode
+from ops.output.commands import ending_with_step
 from tests.ops.conftest import CommandLine
 from tests.support.commandline import ROOT, trunkline
 from tests.support.fakeserver import account, fake_supervisor, status
@@ -50,6 +51,25 @@ async def test_what_a_daemon_says_is_for_its_runtime(state: Path) -> None:
     async with fake_supervisor(state, supervisor__status=status(failed)):
         result = await trunkline(state, "--state-dir", str(state), "wait", "irc:a")
     result.complains(ExitCode.ERROR, f"`trunkline --state-dir {state} logs irc:a`")
+
+
+@pytest.mark.parametrize(
+    ("command", "step"),
+    [
+        ("channels why local x", "; see `trunkline channels why --help`"),
+        ("channels start", "; see `trunkline channels start --help`"),
+        ("message send -t x -m y", "; see `trunkline message send --help`"),
+        ("--profile x help xyzzy", "; see `trunkline --profile x help --help`"),
+        ("top", "`trunkline status` prints the same once"),
+        ("sessions export x --format pdf", "; see `trunkline sessions export --help`"),
+    ],
+)
+def test_a_mistake_ends_with_the_help_of_the_command_that_was_typed(
+    cli: CommandLine, command: str, step: str
+) -> None:
+    assert cli(command).err.endswith(f"{step}\n")
+    remembered = ending_with_step("odd", ExitCode.USAGE)
+    assert remembered == "odd; see `trunkline --help`"  # the next command is another one
 
 
 @pytest.mark.e2e

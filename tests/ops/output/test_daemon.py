@@ -58,4 +58,6 @@ def test_a_report_names_what_was_looked_at_and_what_was_found() -> None:
         "warning        another gateway runs: gateway# pid 9 port unknown",
     ]
     report["probe"] = {"ok": False, "url": "ws://x", "error": "refused"}
-    assert gateway_report_lines(report)[1] == "probe          ws://x  unreachable: refused"
+    assert gateway_report_lines(report)[1] == (
+        "probe          ws://x  unreachable: refused; `trunkline doctor` finds out why"
+    )

@@ -94,3 +94,4 @@ def test_what_is_near_an_unknown_account_is_suggested() -> None:
     assert known_names("irc:libera" * 1_000_000, few) == "; known: irc:libera, irc:oftc"
     many = [f"irc:{number}" for number in range(500)]
     assert known_names("xyz", many) == "; there are 500, see `trunkline channels list`"
+    assert known_names("xyz", many, "agents list").endswith("see `trunkline agents list`")
