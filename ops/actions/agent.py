@@ -118,7 +118,7 @@ def _show_accepted(answer: dict[str, Any], asking: Asking) -> None:
     if asking.as_json:
         show_json(answer)
     else:
-        print(f"accepted ({answer['runId']})")
+        print(clean(f"accepted ({answer['runId']})"))
 
 
 def _show(answer: dict[str, Any], asking: Asking, printer: StreamPrinter | None) -> None:

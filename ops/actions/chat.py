@@ -46,6 +46,13 @@ class ChatOptions:
     as_json: bool = False
 
 
+def is_nick(name: str) -> bool:
+    """Return whether a person of the local channel can have this name."""
+    from workers.channels.local.plugin import NAME  # late: most chats name nobody
+
+    return NAME.match(name) is not None
+
+
 def chat_with(target: RuntimeTarget, key: str, options: ChatOptions) -> None:
     """Chat with the account ``key`` until the input ends or Ctrl-C is pressed.
 

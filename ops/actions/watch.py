@@ -93,7 +93,7 @@ class Watcher:
                     await asyncio.shield(client.closed)
             except (IpcError, OperatorError) as error:
                 if self._up.is_set() and self._ending is None:
-                    self._print(f"no messages from the gateway: {error}")
+                    self._print(clean(f"no messages from the gateway: {error}"))
                 self._up.clear()  # not again before it is reported to be back
 
     async def _watch_gateway(self, address: GatewayAddress) -> None:

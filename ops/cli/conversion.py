@@ -8,6 +8,8 @@ way commands still work, only slower.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -19,6 +21,7 @@ _KINDS: dict[Any, tuple[type, str]] = {
     float: (float, "a number"),
     bool: (bool, "yes or no"),  # a flag: the parser has made it a bool, or left it out
 }
+_CHOICES = re.compile(r"[a-z]+(\|[a-z]+)+")  # what an option takes is one of these words
 # Options that scripts pass on though they have nothing to say: "" is the same as to leave them out.
 MAY_BE_EMPTY = frozenset({"--url", "--token", "--profile", "--state-dir", "--config", "--reason"})
 
@@ -27,16 +30,23 @@ class PlainConversion:
     """Converts the values of one parameter.
 
     ``kind`` converts a text and raises ``ValueError`` for an invalid one, ``word`` names the type
-    in the error, and ``minimum`` and ``maximum`` are the least and the largest allowed value.
+    in the error, and ``minimum`` and ``maximum`` are the least and the largest allowed value. If
+    there are ``choices``, only these words are allowed.
     """
 
     def __init__(
-        self, kind: type, word: str, minimum: float | None, maximum: float | None = None
+        self,
+        kind: type,
+        word: str,
+        minimum: float | None,
+        maximum: float | None = None,
+        choices: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.word = word
         self.minimum = minimum
         self.maximum = maximum
+        self.choices = choices
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return ``value`` converted; raises ``BadParameter`` naming what is allowed."""
@@ -53,6 +63,9 @@ class PlainConversion:
         if result == "" and not left_out and MAY_BE_EMPTY.isdisjoint(getattr(param, "opts", ())):
             # An unset variable of a script: it must not mean something else than what was meant.
             raise typer.BadParameter("it is empty", ctx, param)
+        if self.choices and result not in self.choices:
+            known = ", ".join(self.choices)
+            raise typer.BadParameter(f"{value!r} is not one of {known}", ctx, param)
         if self.kind is float and not math.isfinite(result):
             raise typer.BadParameter(f"{value} is not a finite number", ctx, param)
         if self.minimum is not None and result < self.minimum:
@@ -80,5 +93,11 @@ def _convert_plainly(param: Any) -> None:
     found = _KINDS.get(getattr(described, "annotation", None))
     if found is not None:
         info = getattr(described, "parameter_info", None)
-        plain = PlainConversion(*found, getattr(info, "min", None), getattr(info, "max", None))
+        named = getattr(param, "metavar", None) or ""
+        plain = PlainConversion(
+            *found,
+            getattr(info, "min", None),
+            getattr(info, "max", None),
+            named.split("|") if _CHOICES.fullmatch(named) else (),
+        )
         param.get_runtime_param = lambda: plain

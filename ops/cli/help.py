@@ -26,37 +26,43 @@ ABOUT = {
 }
 TOPICS = {
     "keys": """\
-An account is named by its key, CHANNEL:NAME, like irc:libera. A channel alone (irc) means all of
-its accounts, --all means every account. An agent is named by its id (main), or by agent:main where
-a command accepts accounts, too.""",
+An account is named by its key, CHANNEL:NAME, like irc:libera. A channel alone
+(irc) means all of its accounts, --all means every account. An agent is named
+by its id (main), or by agent:main where a command accepts accounts, too.""",
     "exit-codes": f"Exit codes are stable, for scripts:\n\n{_EXITS}",
     "access": """\
-An agent answers a message only if the account admits its sender. Fields of a channel or account:
+An agent answers a message only if the account admits its sender. The fields of
+a channel or account that decide it:
 
-  dmPolicy        pairing (a stranger gets a code), allowlist, open or disabled
-  allowFrom       ids of people who are answered in direct chats, or * for all
+  dmPolicy        pairing (a stranger gets a code), allowlist, open, disabled
+  allowFrom       ids of people who are answered in direct chats; * is all
   groupPolicy     allowlist, open or disabled
-  groups          which groups are answered: {"ID": {}}, or {"*": {}} for all of them
+  groups          which groups are answered: {"ID": {}}; {"*": {}} is all
                   (Discord: guilds, Slack: channels)
-  groupAllowFrom  ids of people who are answered in groups; without it everybody in them
+  groupAllowFrom  ids of people who are answered in groups; else everybody
 
-  trunkline channels why irc:libera SENDER  explains whether a person is answered, and why
-  trunkline pairing list                    shows who waits; pairing approve CODE admits
+  trunkline channels why irc:libera SENDER  explains who is answered, and why
+  trunkline pairing list                    shows who waits
+  trunkline pairing approve CODE            admits who was given this code
   trunkline config patch '{channels: {irc: {groups: {"#room": {}}}}}'""",
     "agents": """\
-An agent answers the messages of the accounts that name it (agent: "main"), and of those that name
-none if it is agents.default. What it is, is its kind: a model (openai), a command, a server (http),
-another gateway (openclaw), a program of yours (client), or echo.
+An agent answers the messages of the accounts that name it (agent: "main"), and
+of those that name none if it is agents.default. What it is, is its kind: a
+model (openai), a command, a server (http), another gateway (openclaw), a
+program of yours (client), or echo, which repeats every message.
 
-  trunkline config example agent:openai               prints all fields of a kind
-  trunkline agents add main kind=openai model=gpt-5   adds one; --default for every account
+  trunkline config example agent:openai     prints all fields of a kind
+  trunkline agents add main kind=openai model=gpt-5 --default
+                                            adds one that answers everywhere
 
-An agent of the kind client has no process here. Your program connects to the gateway with the scope
-operator.write and calls agents.attach {agentId}. Each turn arrives as the event agent.turn; it is
-answered by agents.turn.events {turn, first, events} and agents.turn.end {turn, seq, final}.""",
+An agent of the kind client has no process here. Your program connects to the
+gateway with the scope operator.write and calls agents.attach {agentId}. Each
+turn arrives as the event agent.turn; it is answered by agents.turn.events
+{turn, first, events} and agents.turn.end {turn, seq, final}.""",
     "filters": """\
---filter FIELD=VALUE[,…] shows only matching rows. Values of one field are alternatives, different
-fields must all match, != excludes, * stands for any text:
+--filter FIELD=VALUE[,…] shows only matching rows. Values of one field are
+alternatives, different fields must all match, != excludes, * stands for any
+text:
 
   trunkline status --filter phase=backoff,phase=failed,channel=irc
 
@@ -67,25 +73,27 @@ Fields: account, channel, phase, cause, health, agent, name, enabled, held.""",
   running   ready; `degraded` beside it: not connected, silent, or the like
   stopping  it logs out, and its process ends
   backoff   it failed, and is tried again at the time shown as the next try
-  failed    a person is needed: `trunkline channels describe KEY` says what to do""",
+  failed    a person is needed: see `trunkline channels describe KEY`""",
     "environment": """\
 An option counts first, then the environment, then the file, then the default.
 
-  TRUNKLINE_STATE_DIR      the state directory (--state-dir)
-  TRUNKLINE_CONFIG_PATH    the configuration (--config)
-  TRUNKLINE_PROFILE        a separate installation (--profile)
-  TRUNKLINE_RUNTIME_DIR    the directory of the sockets
-  TRUNKLINE_GATEWAY_PORT   the gateway's port
-  TRUNKLINE_GATEWAY_TOKEN  the gateway's token, of the daemon and of commands (--token)
-  OPENCLAW_GATEWAY_URL     the value of --url if it is not given
-  OPENCLAW_GATEWAY_TOKEN   the value of --token if neither is given
-  NO_COLOR                 no colours""",
+  TRUNKLINE_STATE_DIR        the state directory (--state-dir)
+  TRUNKLINE_CONFIG_PATH      the configuration (--config)
+  TRUNKLINE_PROFILE          a separate installation (--profile)
+  TRUNKLINE_RUNTIME_DIR      the directory of the sockets
+  TRUNKLINE_GATEWAY_PORT     the gateway's port
+  TRUNKLINE_GATEWAY_TOKEN    the gateway's token (--token)
+  OPENCLAW_GATEWAY_URL       the value of --url if it is not given
+  OPENCLAW_GATEWAY_TOKEN     the value of --token if neither is given
+  OPENCLAW_GATEWAY_PASSWORD  the password of a gateway at --url
+  NO_COLOR                   no colours""",
     "secrets": """\
-A secret is written in the file, which then must have the mode 0600, or is a reference:
+A secret is written in the file, which then must have the mode 0600, or is a
+reference:
 
   {source: "env", id: "NAME"}         a variable of the daemon
   {source: "file", id: "/path"}       the text of a file
-  {source: "credential", id: "NAME"}  a file that systemd provides (LoadCredential=)
+  {source: "credential", id: "NAME"}  a file of systemd (LoadCredential=)
   {source: "exec", id: "pass show x"} the output of a command""",
     "start": """\
   trunkline setup               asks for a channel, its token and an agent
@@ -105,7 +113,12 @@ def help_(
         typer.Argument(metavar="[TOPIC…]", help="A command, like `channels start`, or a topic."),
     ] = None,
 ) -> None:
-    """Explain a command or a topic; without one, list the topics."""
+    """Explain a command or a topic; without one, list the topics.
+
+    Examples:
+        trunkline help filters
+        trunkline help channels start
+    """
     words = topic or []
     root: Any = context.find_root().command
     if not words:

@@ -104,7 +104,7 @@ def agent(
 
     Examples:
         trunkline agent --agent main --message 'What is due today?'
-        trunkline agent --channel irc --to '#team' --message 'Sum up the day' --deliver
+        trunkline agent --channel irc --to '#team' -m 'Sum up the day' --deliver
     """
     from ops.actions.agent import Asking, ask_agent
 

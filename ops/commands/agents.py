@@ -65,7 +65,11 @@ def list_agents(*, options: LocalOptions) -> None:
 
 @command(app)
 def describe(*, name: Id, options: LocalOptions) -> None:
-    """Show why an agent is in its state, what happens next, its last events and log lines."""
+    """Show why an agent is in its state, what happens next, its last events and log lines.
+
+    Examples:
+        trunkline agents describe main
+    """
     from ops.actions.ask import ask_supervisor
     from ops.output.description import show_description
 
@@ -81,7 +85,11 @@ def describe(*, name: Id, options: LocalOptions) -> None:
 def start(
     *, names: Ids = None, everything: All = False, waiting: WaitOptions, options: RuntimeOptions
 ) -> None:
-    """Start agents at once, also in a backoff, and release their holds."""
+    """Start agents at once, also in a backoff, and release their holds.
+
+    Examples:
+        trunkline agents start main --wait
+    """
     _control("start", names, everything, options, waiting)
 
 
@@ -94,7 +102,11 @@ def stop(
     waiting: WaitOptions,
     options: RuntimeOptions,
 ) -> None:
-    """Stop agents, and keep them stopped over restarts of the daemon."""
+    """Stop agents, and keep them stopped over restarts of the daemon.
+
+    Examples:
+        trunkline agents stop main --reason 'out of credit'
+    """
     _control("stop", names, everything, options, waiting, reason)
 
 
@@ -102,13 +114,21 @@ def stop(
 def restart(
     *, names: Ids = None, everything: All = False, waiting: WaitOptions, options: RuntimeOptions
 ) -> None:
-    """Replace the processes of agents; a stopped agent is started."""
+    """Replace the processes of agents; a stopped agent is started.
+
+    Examples:
+        trunkline agents restart main --wait
+    """
     _control("restart", names, everything, options, waiting)
 
 
 @command(app)
 def logs(*, name: Id, selection: LineSelection, options: LocalOptions) -> None:
-    """Print the log lines of an agent."""
+    """Print the log lines of an agent.
+
+    Examples:
+        trunkline agents logs main --follow
+    """
     from ops.actions.logs import print_logs
 
     print_logs(options.target, selection.wanted([agent_key(name)]), as_json=options.json)
@@ -144,7 +164,11 @@ def add(
 
 @command(app)
 def remove(*, name: Id, options: LocalOptions) -> None:
-    """Remove an agent: stop it and take it out of the configuration."""
+    """Remove an agent: stop it and take it out of the configuration.
+
+    Examples:
+        trunkline agents remove main
+    """
     from ops.actions.config_edit import remove_agent
 
     remove_agent(options.target, agent_key(name), as_json=options.json)

@@ -32,7 +32,11 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:liber
 DrainTimeout = Annotated[
     float,
     typer.Option(
-        "--timeout", metavar="SECONDS", min=0.001, help="Stop them after this time in any case."
+        "--timeout",
+        metavar="SECONDS",
+        min=0.001,
+        max=600,
+        help="Stop them after this time in any case, at most 600.",
     ),
 ]
 
@@ -99,7 +103,11 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
 
 @command(app)
 def describe(*, key: Key, options: LocalOptions) -> None:
-    """Show why an account is in its state, what happens next, its last events and log lines."""
+    """Show why an account is in its state, what happens next, its last events and log lines.
+
+    Examples:
+        trunkline channels describe irc:libera
+    """
     from ops.output.description import show_description
 
     found = _ask(options, "channels.describe", {"account": key})
@@ -180,7 +188,7 @@ def stop(
     """Stop accounts, and keep them stopped over restarts of the daemon.
 
     Examples:
-        trunkline channels stop irc:libera --reason 'moving to another network' --wait
+        trunkline channels stop irc:libera --reason 'moving to another host' --wait
         trunkline channels stop telegram
     """
     _control("stop", selection, options, waiting, reason)
@@ -188,13 +196,22 @@ def stop(
 
 @command(app)
 def restart(*, selection: AccountSelection, waiting: WaitOptions, options: RuntimeOptions) -> None:
-    """Replace the processes of accounts; a stopped account is started."""
+    """Replace the processes of accounts; a stopped account is started.
+
+    Examples:
+        trunkline channels restart irc:libera --wait
+        trunkline channels restart --all
+    """
     _control("restart", selection, options, waiting)
 
 
 @command(app)
 def reset(*, selection: AccountSelection, options: LocalOptions) -> None:
-    """Forgive the failures of accounts; a running backoff continues."""
+    """Forgive the failures of accounts; a running backoff continues.
+
+    Examples:
+        trunkline channels reset irc:libera
+    """
     _control("reset", selection, options, WaitOptions())
 
 
@@ -206,13 +223,23 @@ def drain(
     timeout: DrainTimeout = 30.0,
     options: LocalOptions,
 ) -> None:
-    """Stop accounts once their messages in flight are done, and keep them stopped."""
+    """Stop accounts once their messages in flight are done, and keep them stopped.
+
+    Examples:
+        trunkline channels drain telegram --reason 'new token' --timeout 60
+    """
     _control("drain", selection, options, WaitOptions(timeout=timeout), reason)
 
 
 @command(app)
 def login(*, key: Key, options: RuntimeOptions) -> None:
-    """Log in an account whose channel asks a person: by QR code, code, question or web page."""
+    """Log in an account whose channel asks a person: by QR code, code, question or web page.
+
+    Exits 0 once it is logged in, 1 if that fails.
+
+    Examples:
+        trunkline channels login whatsapp:main
+    """
     from ops.actions.login import log_in
 
     log_in(options.target, key, as_json=options.json)
@@ -220,7 +247,11 @@ def login(*, key: Key, options: RuntimeOptions) -> None:
 
 @command(app)
 def logout(*, key: Key, options: RuntimeOptions) -> None:
-    """End the login of an account at its platform; it stays stopped until it is started again."""
+    """End the login of an account at its platform; it stays stopped until it is started again.
+
+    Examples:
+        trunkline channels logout whatsapp:main
+    """
     from ops.actions.login import log_out
 
     answer = log_out(options.target, key)
@@ -232,7 +263,11 @@ def logout(*, key: Key, options: RuntimeOptions) -> None:
 
 @command(app)
 def events(*, key: Key, since: Since = None, options: LocalOptions) -> None:
-    """Print the last events of an account."""
+    """Print the last events of an account.
+
+    Examples:
+        trunkline channels events irc:libera --since 1d
+    """
     import time
 
     from ops.output.description import show_events
@@ -249,7 +284,11 @@ def events(*, key: Key, since: Since = None, options: LocalOptions) -> None:
 
 @command(app)
 def logs(*, names: Names = None, selection: LineSelection, options: LocalOptions) -> None:
-    """Print the log lines of accounts."""
+    """Print the log lines of accounts.
+
+    Examples:
+        trunkline channels logs irc:libera --follow
+    """
     from ops.actions.logs import print_logs
 
     print_logs(options.target, selection.wanted(names or []), as_json=options.json)
@@ -257,7 +296,11 @@ def logs(*, names: Names = None, selection: LineSelection, options: LocalOptions
 
 @command(app)
 def holds(*, keys: Keys = None, options: LocalOptions) -> None:
-    """Show which accounts were stopped by hand, when and why."""
+    """Show which accounts were stopped by hand, when and why.
+
+    Examples:
+        trunkline channels holds irc
+    """
     from ops.connect.selection import EVERY, chosen, matches
     from ops.output.text import moment
 
@@ -295,8 +338,10 @@ def add(
     """Add an account: check the new configuration, write it, have the daemon apply it.
 
     Examples:
-        trunkline channels add irc:libera server=irc.libera.chat nick=bot 'channels=#team'
-        trunkline channels add telegram:main 'botToken={source: "env", id: "TELEGRAM_TOKEN"}'
+        trunkline channels add irc:libera server=irc.libera.chat nick=bot \\
+            'channels=#team'
+        trunkline channels add telegram:main \\
+            'botToken={source: "env", id: "TELEGRAM_TOKEN"}'
     """
     from ops.actions.config_edit import add_account
 
@@ -305,7 +350,11 @@ def add(
 
 @command(app)
 def remove(*, key: Key, options: LocalOptions) -> None:
-    """Remove an account: stop it and take it out of the configuration."""
+    """Remove an account: stop it and take it out of the configuration.
+
+    Examples:
+        trunkline channels remove irc:libera
+    """
     from ops.actions.config_edit import remove_account
 
     remove_account(options.target, key, as_json=options.json)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +15,9 @@ from ops.commands.gateway_calls import call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
+from ops.output.commands import for_runtime
 from ops.output.show import show_fields, show_json, show_rest
-from ops.output.text import moment
+from ops.output.text import clean, moment
 
 app = command_app("List, add, run and remove scheduled jobs.")
 
@@ -107,6 +110,12 @@ Limit = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="Show disabled jobs, too.")]
 IfDue = Annotated[bool, typer.Option("--due", help="Only if its time has come.")]
+# What to do about a job that was not run, by the gateway's reason.
+NOT_RUN = {
+    "already-running": "`trunkline cron runs {}` shows its outcome",
+    "disabled": "it is disabled; without --due it runs all the same",
+    "not-due": "its time has not come; without --due it runs at once",
+}
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 COLUMNS = {
     "id": "id",
@@ -151,6 +160,8 @@ class JobTimes:
         if at[-1:] in UNITS and at[:-1].isdecimal():
             due = time.time() + _milliseconds("--at", at) / 1000
             at = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
+        elif not _is_time(at):
+            raise UsageFailure(f"--at {at}: not a time; allowed: 2026-12-24T18:00:00Z, or 20m")
         return {"kind": "at", "at": at}
 
 
@@ -222,6 +233,8 @@ def list_(*, everything: All = False, options: RuntimeOptions) -> None:
         for row in answer["jobs"]
     ]
     show_fields(rows, COLUMNS)
+    if not (rows or everything):
+        print("--all shows disabled jobs, too", file=sys.stderr)
 
 
 @command(app)
@@ -259,22 +272,30 @@ def add(
     if options.json:
         show_json(answer)
     else:
-        print(f"{answer['id']}  next: {_time(answer['state'].get('nextRunAtMs'))}")
+        print(clean(f"{answer['id']}  next: {_time(answer['state'].get('nextRunAtMs'))}"))
 
 
 @command(app)
 def run(*, job: JobId, due: IfDue = False, options: RuntimeOptions) -> None:
-    """Run a job now; its planned time stays."""
+    """Run a job now; its planned time stays.
+
+    Examples:
+        trunkline cron run standup
+    """
     answer = _ask_about(options, "cron.run", {"id": job, "mode": "due" if due else "force"})
     if options.json:
         show_json(answer)
     else:
-        print(answer.get("runId") or f"not run: {answer['reason']}")
+        print(clean(answer.get("runId") or for_runtime(_why_not_run(answer["reason"], job))))
 
 
 @command(app)
 def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
-    """Show the outcomes of the last runs of a job, the newest first."""
+    """Show the outcomes of the last runs of a job, the newest first.
+
+    Examples:
+        trunkline cron runs standup --limit 5
+    """
     answer = _ask_about(options, "cron.runs", {"id": job, "limit": limit})
     if options.json:
         show_json(answer)
@@ -294,7 +315,11 @@ def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
 
 @command(app)
 def rm(*, job: JobId, options: RuntimeOptions) -> None:
-    """Remove a job; its current run ends."""
+    """Remove a job; its current run ends.
+
+    Examples:
+        trunkline cron rm standup
+    """
     answer = _ask_about(options, "cron.remove", {"id": job})
     if options.json:
         show_json(answer)
@@ -324,6 +349,17 @@ def _interval(milliseconds: int) -> str:
     return f"{text}{milliseconds}ms" if milliseconds else text
 
 
+def _is_time(text: str) -> bool:
+    """Return whether a text may be a time, in ISO 8601 or as milliseconds since 1970."""
+    if text.isascii() and text.isdecimal():
+        return True
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _schedule(schedule: dict[str, Any]) -> str:
     match schedule["kind"]:
         case "at":
@@ -331,6 +367,12 @@ def _schedule(schedule: dict[str, Any]) -> str:
         case "every":
             return f"every {_interval(schedule['everyMs'])}"
     return f"{schedule['expr']} {schedule.get('tz', '')}".strip()
+
+
+def _why_not_run(reason: str, job: str) -> str:
+    """Return why a job was not run, and what to do next."""
+    step = NOT_RUN.get(reason, "`trunkline cron list --all` shows it")
+    return f"not run ({reason}): {step.format(shlex.quote(job))}"
 
 
 def _time(at: int | None) -> str:

@@ -24,7 +24,10 @@ def down(
         float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait.")
     ] = 15.0,
 ) -> None:
-    """Stop the daemon and wait until it has ended."""
+    """Stop the daemon and wait until it has ended.
+
+    Exits 4 if it is still ending after --timeout.
+    """
     from ops.actions.down import stop_daemon
 
     pid = stop_daemon(RuntimeTarget(context.find_root().params), timeout)
@@ -34,6 +37,8 @@ def down(
 @command(app)
 def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOptions) -> None:
     """Show the supervisor, the gateway, all accounts and all agents, the worst first.
+
+    Exits 0 whatever their phases are: `trunkline wait` is for scripts.
 
     Examples:
         trunkline status

@@ -57,17 +57,29 @@ def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOption
 
 @command(app)
 def show(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Show one message with its text, and the parts of it that were sent."""
+    """Show one message with its text, and the parts of it that were sent.
+
+    Examples:
+        trunkline deadletters show 01JD8Q
+    """
     show_json(call_gateway(options, "deadletters.show", {"id": letter}))
 
 
 @command(app)
 def retry(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Try a message again. One whose state is `unknown` may arrive twice."""
+    """Try a message again. One whose state is `unknown` may arrive twice.
+
+    Examples:
+        trunkline deadletters retry 01JD8Q
+    """
     call_and_show(options, "deadletters.retry", {"id": letter}, "queued")
 
 
 @command(app)
 def discard(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Discard a message that was given up, permanently."""
+    """Discard a message that was given up, permanently.
+
+    Examples:
+        trunkline deadletters discard 01JD8Q
+    """
     call_and_show(options, "deadletters.discard", {"id": letter}, "discarded")

@@ -48,37 +48,61 @@ def list_(*, options: RuntimeOptions) -> None:
 
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
-    """Approve a device that waits, with the role and scopes it asked for."""
+    """Approve a device that waits, with the role and scopes it asked for.
+
+    Examples:
+        trunkline devices approve 5f0c1d2e
+    """
     _decide(options, "device.pair.approve", {"requestId": request}, "approved")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Reject the request of a device; it may ask again."""
+    """Reject the request of a device; it may ask again.
+
+    Examples:
+        trunkline devices reject 5f0c1d2e
+    """
     _decide(options, "device.pair.reject", {"requestId": request}, "rejected")
 
 
 @command(app)
 def remove(*, device: Device, options: RuntimeOptions) -> None:
-    """Remove a device and its tokens."""
+    """Remove a device and its tokens.
+
+    Examples:
+        trunkline devices remove 9b1deb4d
+    """
     _decide(options, "device.pair.remove", {"deviceId": device}, "removed")
 
 
 @command(app)
 def rename(*, device: Device, name: Name, options: RuntimeOptions) -> None:
-    """Set the name of a paired device."""
+    """Set the name of a paired device.
+
+    Examples:
+        trunkline devices rename 9b1deb4d 'phone of Ann'
+    """
     _decide(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
 
 
 @command(app)
 def rotate(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
-    """Replace a device's token: it must connect again with the new one."""
+    """Replace a device's token: the old one ends, and the device has to be paired again.
+
+    Examples:
+        trunkline devices rotate 9b1deb4d
+    """
     _decide(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
 
 
 @command(app)
 def revoke(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
-    """Revoke a device's token: it cannot connect until it gets another."""
+    """Revoke a device's token: it cannot connect until it is paired again.
+
+    Examples:
+        trunkline devices revoke 9b1deb4d --role node
+    """
     _decide(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
 
 

@@ -49,6 +49,8 @@ def top(context: typer.Context) -> None:
 def logs(*, names: Names = None, selection: LineSelection, options: RuntimeOptions) -> None:
     """Print the logs of the supervisor, the gateway and the accounts as one stream.
 
+    With --follow it exits 0 after Ctrl-C or when the daemon is stopped, 3 when that is lost.
+
     Examples:
         trunkline logs irc:libera --follow
         trunkline logs gateway --since 2h --grep 'refused|closed'
@@ -68,7 +70,9 @@ def chat(
             "-m", "--message", metavar="TEXT", help="Send this message, print the answer, and end."
         ),
     ] = None,
-    nick: Annotated[str | None, typer.Option(metavar="NAME", help="Your name in the chat.")] = None,
+    nick: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Your name in the chat; else a new one.")
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -86,10 +90,13 @@ def chat(
         trunkline chat local:demo
         trunkline chat local:demo --message 'Hello'
     """
-    from ops.actions.chat import ChatOptions, chat_with
+    from ops.actions.chat import ChatOptions, chat_with, is_nick
     from ops.connect.selection import split
+    from ops.exits import UsageFailure
 
     split(key)
+    if nick is not None and not is_nick(nick):
+        raise UsageFailure(f"--nick {nick!r} cannot be a name; allowed: one word, like ann")
     chat_with(options.target, key, ChatOptions(nick, message, timeout, options.json))
 
 
@@ -116,10 +123,7 @@ def wait(
     """
     from ops.actions.wait import Goal, wait_for
     from ops.connect.selection import targets
-    from ops.exits import UsageFailure
 
-    if goal not in list(Goal):
-        raise UsageFailure(f"--for takes running or stopped, not {goal!r}")
     rows = wait_for(options.target, targets(keys, everything), Goal(goal), timeout)
     if options.json:
         show_json({"accounts": rows})

@@ -15,6 +15,7 @@ from ops.commands.service import Credential, Force, ServiceOptions
 from ops.exits import ExitCode, OperatorError
 from ops.output.commands import for_runtime
 from ops.output.show import show_fields, show_json
+from ops.output.text import clean
 
 app = command_app("Query and control the gateway.")
 
@@ -35,7 +36,10 @@ CLIENT_COLUMNS = {
 def call(
     *,
     method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="Its name, like health or channels.status.")
+        str,
+        typer.Argument(
+            metavar="METHOD", help="Name of the method, like health or channels.status."
+        ),
     ],
     params: Annotated[
         str, typer.Option(metavar="JSON", help="Parameters of it, as a JSON object.")
@@ -83,10 +87,13 @@ def status(
     ] = False,
     options: RuntimeOptions,
 ) -> None:
-    """Show the gateway's process and, separately, whether it can be reached."""
+    """Show the gateway's process and, separately, whether it can be reached.
+
+    Exits 3 if neither the supervisor nor the gateway answers.
+    """
     from ops.actions.gateway_status import Checks, exit_code, gateway_report
-    from ops.output.daemon import gateway_report_lines, show_gateway
-    from ops.output.text import clean
+    from ops.output.daemon import MARGIN, gateway_report_lines, show_gateway
+    from ops.output.paragraphs import filled
 
     report = gateway_report(options.target, Checks(not no_probe, require_rpc, deep))
     if options.json:
@@ -95,7 +102,7 @@ def status(
         if report.get("phase"):
             show_gateway(report)
         for line in gateway_report_lines(report):
-            print(clean(line))
+            print(filled(line[:MARGIN], clean(line[MARGIN:])))
     if code := exit_code(report):
         raise typer.Exit(code)
 
@@ -104,7 +111,7 @@ def status(
 def probe(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
     """Request health, status, presence and configuration, and show how long each takes.
 
-    Exits 1 unless the gateway answers all.
+    Exits 1 unless the gateway answers the request for its health.
     """
     from ops.actions.gateway_status import timed_answers
 
@@ -112,8 +119,10 @@ def probe(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
     if options.json:
         show_json({"url": address.url, **answers})
     else:
+        width = max(map(len, answers["parts"]))
         for name, part in answers["parts"].items():
-            print(f"{name}  {'ok' if part['ok'] else part['error']}  {part['ms']:g} ms")
+            outcome = "ok" if part["ok"] else clean(part["error"])
+            print(f"{name.ljust(width)}  {outcome}  {part['ms']:g} ms")
     if not answers["ok"]:
         raise typer.Exit(ExitCode.ERROR)
 
@@ -143,7 +152,7 @@ def start(
     timeout: Timeout = 30.0,
     options: LocalOptions,
 ) -> None:
-    """Start the gateway and wait until it answers."""
+    """Start the gateway and wait until it answers; exits 4 if that takes too long."""
     _control("start", {"force": True} if force else {}, timeout, options)
 
 
@@ -166,7 +175,10 @@ def stop(
 
 @command(app)
 def restart(*, timeout: Timeout = 30.0, options: LocalOptions) -> None:
-    """Restart the gateway; clients wait in the meantime, accounts run on."""
+    """Restart the gateway; clients wait in the meantime, accounts run on.
+
+    Exits 4 if it does not answer in time.
+    """
     _control("restart", {}, timeout, options)
 
 
@@ -204,7 +216,7 @@ def _control(verb: str, params: dict[str, Any], timeout: float, options: LocalOp
         if answer.get("outcome") == "deferred":
             print("it followed another restart: they are kept 2.5 s apart")
         if answer.get("shutdown"):
-            print(f"shutdown: {answer['shutdown']}")
+            print(clean(f"shutdown: {answer['shutdown']}"))
     if not answer["ok"]:
         why = f": {row['lastError']}" if row.get("lastError") else ""
         more = "`trunkline logs gateway` says more"

@@ -8,6 +8,7 @@ from typing import Any
 from ops.commands.option_groups import RuntimeOptions
 from ops.exits import OperatorError
 from ops.output.show import show_json
+from ops.output.text import clean
 
 # How refusals begin and end by which a gateway says that it does not have what is named.
 UNKNOWN = ("unknown ", "node not connected", "node pairing changed")
@@ -58,4 +59,4 @@ def show_done(options: RuntimeOptions, answer: Any, done: str) -> None:
     if options.json:
         show_json(answer)
     else:
-        print(done)
+        print(clean(done))  # it may have the names of other people, and of platforms

@@ -47,6 +47,8 @@ def try_(
 ) -> None:
     """Print the event or the turn that a request to a hook would cause. Nothing is executed.
 
+    Exits 1 if the request would be refused.
+
     Examples:
         trunkline hooks test github --body push.json --header 'X-GitHub-Event: push'
     """

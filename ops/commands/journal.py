@@ -53,7 +53,11 @@ def restore(
     ],
     options: LocalOptions,
 ) -> None:
-    """Replace the journal by a copy; the daemon must be down. The replaced journal is kept."""
+    """Replace the journal by a copy; the daemon must be down. The replaced journal is kept.
+
+    Examples:
+        trunkline restore /mnt/backup/trunkline.db
+    """
     from ops.actions.journal import restore_journal
 
     aside = restore_journal(options.target, Path(copy))

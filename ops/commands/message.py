@@ -16,6 +16,7 @@ from ops.commands.options import Timeout, command_app
 from ops.connect.selection import split
 from ops.exits import UsageFailure
 from ops.output.show import show_json
+from ops.output.text import clean
 
 _ADDRESS = re.compile(r"(https?|file|data|media):", re.IGNORECASE)
 
@@ -124,13 +125,14 @@ def send(*, message: MessageOptions, timeout: Timeout = 30.0, options: RuntimeOp
     """Send a message; exits 0 once the platform has accepted it, with --queue once it is stored.
 
     Examples:
-        trunkline message send --account irc:libera --target '#team' --message 'Back at 9'
-        trunkline message send --account telegram:main --target 812345678 --media report.pdf
+        trunkline message send --account irc:libera --target '#team' -m 'Back at 9'
+        trunkline message send --account telegram:main --target 812345678 \\
+            --media report.pdf
     """
     sent = call_gateway(options, "send", message.params(), timeout)
     if options.json:
         show_json(sent)
     elif message.queue:
-        print(f"queued ({sent.get('outboxId')})")
+        print(clean(f"queued ({sent.get('outboxId')})"))
     else:
-        print(f"sent ({sent.get('messageId') or sent.get('runId')})")
+        print(clean(f"sent ({sent.get('messageId') or sent.get('runId')})"))

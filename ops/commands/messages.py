@@ -31,6 +31,8 @@ def messages() -> None:
 def forget(*, sender: Sender, account: Account = None, options: RuntimeOptions) -> None:
     """Erase a person's messages, direct chats, files and approval from the journal, permanently.
 
+    Exits 1 if something is left: it is being sent, or the disk has no room to rebuild the journal.
+
     Examples:
         trunkline messages forget --sender 812345678 --account telegram:main
     """

@@ -66,32 +66,52 @@ def list_(*, options: RuntimeOptions) -> None:
 
 @command(app)
 def describe(*, node: Node, options: RuntimeOptions) -> None:
-    """Show one node, as JSON."""
+    """Show one node, as JSON.
+
+    Examples:
+        trunkline nodes describe 4f1c2a
+    """
     answer = call_gateway(options, "node.describe", {"nodeId": node}, listed_by=NODES)
     show_json(answer)
 
 
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
-    """Approve the commands that a node offers."""
+    """Approve the commands that a node offers.
+
+    Examples:
+        trunkline nodes approve 5f0c1d2e
+    """
     _decide(options, "node.pair.approve", {"requestId": request}, "approved", "nodes list")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Reject the commands that a node offers; it may ask again."""
+    """Reject the commands that a node offers; it may ask again.
+
+    Examples:
+        trunkline nodes reject 5f0c1d2e
+    """
     _decide(options, "node.pair.reject", {"requestId": request}, "rejected", "nodes list")
 
 
 @command(app)
 def remove(*, node: Node, options: RuntimeOptions) -> None:
-    """Remove a node: it must ask for approval again."""
+    """Remove a node: it must ask for approval again.
+
+    Examples:
+        trunkline nodes remove 4f1c2a
+    """
     _decide(options, "node.pair.remove", {"nodeId": node}, "removed")
 
 
 @command(app)
 def rename(*, node: Node, name: Name, options: RuntimeOptions) -> None:
-    """Set the name of a node."""
+    """Set the name of a node.
+
+    Examples:
+        trunkline nodes rename 4f1c2a 'camera at the door'
+    """
     _decide(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
 
 
@@ -112,7 +132,7 @@ def invoke(
 
     Examples:
         trunkline nodes invoke 4f1c2a device.info
-        trunkline nodes invoke 4f1c2a camera.snap --params '{"facing": "back"}' --timeout 60
+        trunkline nodes invoke 4f1c2a camera.snap --params '{"facing": "back"}'
     """
     given: dict[str, Any] = {"nodeId": node, "command": command, "params": json_object(params)}
     given |= {"idempotencyKey": str(uuid.uuid4()), "timeoutMs": int(timeout * 1000)}

@@ -35,10 +35,13 @@ Keys = Annotated[
 ]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME…]", help="Accounts, channels, supervisor or gateway."),
+    typer.Argument(
+        metavar="[NAME…]",
+        help="Accounts, channels, agents (agent:main), supervisor or gateway; else all.",
+    ),
 ]
 Lines = Annotated[
-    int, typer.Option("-n", "--lines", metavar="COUNT", min=0, help="Only so many last lines.")
+    int, typer.Option("-n", "--lines", metavar="COUNT", min=0, help="Only the last COUNT lines.")
 ]
 Follow = Annotated[
     bool, typer.Option("-f", "--follow", help="Keep printing new lines until Ctrl-C.")
@@ -57,7 +60,8 @@ Sort = Annotated[
     typer.Option(
         "--sort",
         metavar="FIELD",
-        help="Order of the rows: worst (the default), account, uptime, rss, cpu or another field.",
+        help="Order of the rows: worst (the default), account, channel, phase, cause, uptime, rss,"
+        " cpu, in, out, queued, dropped, failures or restarts.",
     ),
 ]
 Filter = Annotated[
@@ -65,7 +69,7 @@ Filter = Annotated[
     typer.Option(
         "--filter",
         metavar="FIELD=VALUE",
-        help="Only matching rows, like phase=backoff,channel=irc.",
+        help="Only matching rows, like phase=backoff,channel=irc; `trunkline help filters`.",
     ),
 ]
 Whole = Annotated[
@@ -91,7 +95,7 @@ Wait = Annotated[
 ]
 WaitTimeout = Annotated[
     float,
-    typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to --wait at most."),
+    typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long --wait waits at most."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every account.")]
 

@@ -112,7 +112,11 @@ def approve(
 
 @command(app)
 def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Drop a person's request; if that person writes again, another code is sent."""
+    """Drop a person's request; if that person writes again, another code is sent.
+
+    Examples:
+        trunkline pairing dismiss telegram:main 812345678
+    """
     where = _account(key)
     answer = call_gateway(options, "channels.pairing.list", {"channel": where["channel"]})
     mine = (
@@ -131,14 +135,22 @@ def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
 
 @command(app)
 def block(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Never answer a person again, whoever else is admitted."""
+    """Never answer a person again, whoever else is admitted.
+
+    Examples:
+        trunkline pairing block telegram:main 812345678
+    """
     answer = call_gateway(options, "channels.pairing.block", _account(key) | {"senderId": sender})
     show_done(options, answer, f"{sender} is blocked in {key}")
 
 
 @command(app)
 def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Remove the decision about a person, blocked or approved; that person may ask again."""
+    """Remove the decision about a person, blocked or approved; that person may ask again.
+
+    Examples:
+        trunkline pairing unblock telegram:main 812345678
+    """
     answer = call_gateway(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
     show_done(options, answer, f"{sender} is neither blocked nor approved in {key} any more")
 

@@ -13,6 +13,7 @@ from ops.commands.options import Follow, Json, Lines, command_app
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
 from ops.output.commands import for_runtime
+from ops.output.paragraphs import filled
 from ops.output.show import show_json
 from ops.output.text import clean
 from ops.service.unit import Scope
@@ -68,7 +69,8 @@ def install(
 
     Examples:
         trunkline service install
-        sudo trunkline service install --run-as chat --credential TELEGRAM=/root/telegram
+        sudo trunkline service install --run-as chat \\
+            --credential TELEGRAM=/root/telegram
     """
     from ops.actions.service import install as write_and_start
 
@@ -186,6 +188,6 @@ def _show(found: dict[str, Any]) -> None:
     if found.get("lingers") is False:
         print("warning     it ends when this user logs out: `loginctl enable-linger`")
     for doubt in found["doubts"]:
-        print(clean(f"warning     {doubt}"))
+        print(filled("warning     ", clean(doubt)))
     if found["doubts"]:
         print(for_runtime("            `trunkline service install --force` writes it anew"))

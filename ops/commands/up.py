@@ -23,7 +23,10 @@ def up(
     port: Annotated[
         int | None,
         typer.Option(
-            metavar="PORT", min=1, max=65535, help="The gateway's port (TRUNKLINE_GATEWAY_PORT)."
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="The gateway's port (TRUNKLINE_GATEWAY_PORT); else that of the file, or 18789.",
         ),
     ] = None,
     verbose: Annotated[

@@ -35,10 +35,8 @@ def ending_with_step(text: str, exit: ExitCode, error: Exception | None = None) 
 
     ``error`` is the failure itself: the error of a gateway has a code and details.
     """
-    from ops.output.next_steps import (
-        CommandFailure,
-        with_next_step,
-    )  # late: most commands do not fail
+    # late: most commands do not fail
+    from ops.output.next_steps import CommandFailure, with_next_step
 
     failure = CommandFailure(
         text,

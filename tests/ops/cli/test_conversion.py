@@ -55,6 +55,24 @@ def test_what_is_too_large_is_refused() -> None:
         port.coerce("99999", ONE, None)
 
 
+def test_a_word_must_be_one_of_the_choices() -> None:
+    role = PlainConversion(str, "text", None, choices=("operator", "node"))
+    assert role.coerce("node", ONE, None) == "node"
+    with pytest.raises(typer.BadParameter, match="'boss' is not one of operator, node"):
+        role.coerce("boss", ONE, None)
+
+
+def test_the_choices_of_an_option_are_those_that_its_help_shows() -> None:
+    found = ((param.opts[-1], param.get_runtime_param().choices) for _, param in parameters())
+    assert {name: list(choices) for name, choices in found if choices} == {
+        "--output": ["wide", "json", "yaml", "name"],
+        "--for": ["running", "stopped"],
+        "--format": ["markdown", "jsonl"],
+        "--role": ["operator", "node"],
+        "--catch-up": ["one", "none"],
+    }
+
+
 def parameters() -> Iterator[tuple[str, Any]]:
     """Yield the parameters of all commands that have a type, each with its command's name."""
     from ops.cli.main import Commands, app

@@ -19,7 +19,7 @@ def test_a_command_is_explained_as_by_its_own_help(cli: CommandLine) -> None:
 def test_each_topic_fits_a_terminal(cli: CommandLine, topic: str) -> None:
     lines = cli(f"help {topic}").out.splitlines()
     assert 2 < len(lines) <= 20
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) < 80
 
 
 def test_without_a_topic_there_is_a_list(cli: CommandLine) -> None:

@@ -11,6 +11,7 @@ from ops.cli.main import Commands
 from ops.cli.tree import commands, root_options
 
 FOUND = {" ".join(command.path): command for command in commands()}
+MARGIN = "  "  # of an example in the help
 NAMED = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
@@ -57,6 +58,18 @@ def test_each_argument_and_option_is_explained_and_its_value_named(path: str) ->
         assert re.search(r"\.( \[[^]]+\])?$", option.help), option
         assert option.takes != UNNAMED, option
         assert [name.startswith("--") for name in option.names] in ([True], [False, True]), option
+
+
+@pytest.mark.parametrize("path", [path for path in FOUND if not FOUND[path].children])
+def test_each_command_that_takes_something_has_examples_that_fit_a_terminal(path: str) -> None:
+    command = FOUND[path]
+    known = {name for option in (*command.options, *root_options()) for name in option.names}
+    needed = any(option.help.endswith("[required]") for option in command.options)
+    assert command.examples or not (command.arguments or needed)
+    assert all(len(MARGIN + line) < 80 for line in command.examples)
+    for line in "\n".join(command.examples).replace("\\\n", "").splitlines():
+        assert re.match(rf"(sudo )?trunkline {path}( |$)", line)
+        assert set(NAMED.findall(line)) <= known
 
 
 def test_an_option_takes_the_same_wherever_it_means_the_same() -> None:

@@ -96,7 +96,11 @@ async def test_add_asks_for_the_job(state: Path, args: list[str], params: dict[s
     ("args", "method", "words"),
     [
         (["list"], "cron.list", ["j1", "standup", "Europe/Berlin", "announce -> irc:ada", "main"]),
-        (["run", "j1", "--due"], "cron.run", ["not run: not-due"]),
+        (
+            ["run", "j1", "--due"],
+            "cron.run",
+            ["not run (not-due): its time has not come; without --due it runs at once"],
+        ),
         (["runs", "j1"], "cron.runs", ["error", "1.5 s", f"it broke {'and ' * 50}so"]),
         (["rm", "j1"], "cron.remove", ["removed"]),
     ],
@@ -166,3 +170,16 @@ async def test_the_list_has_all_jobs_of_a_gateway_that_answers_in_pages(state: P
     assert table.out.splitlines()[-1].endswith("announce -> j249")
     assert [job["id"] for job in document.json["jobs"]] == [job["id"] for job in jobs]
     assert fake.asked[-1][1] == {"includeDisabled": True, "limit": 200, "offset": 200}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"), [([], "--all shows disabled jobs, too\n"), (["--all"], ""), (["--json"], "")]
+)
+async def test_a_list_without_jobs_names_what_may_be_hidden(
+    state: Path, args: list[str], said: str
+) -> None:
+    async with fake_gateway(cron__list={"jobs": [], "deliveryPreviews": {}}) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "cron", "list", *args, *where)
+    assert (result.code, result.err) == (0, said)
+    assert "--json" in args or result.out == "none\n"

@@ -104,3 +104,34 @@ async def test_another_refusal_is_left_as_it_is(state: Path) -> None:
         result = await trunkline(state, "nodes", "rename", "n1", "x", *where)
     result.complains(ExitCode.ERROR, "name required")
     assert "shows them" not in result.err
+
+
+STEERING = "\x1b[2J\u202eabc\r\n"  # clears the screen, turns the line around, begins another one
+SEND = "message send --account irc:a -t x -m y"
+STATE: dict[str, Any] = {"state": {}}
+STEERED: list[tuple[str, dict[str, Any]]] = [
+    (SEND, {"send": {"messageId": STEERING}}),
+    (f"{SEND} --queue", {"send": {"outboxId": STEERING}}),
+    (SEND, {"send": Refusal("UNAVAILABLE", STEERING)}),
+    (
+        "pairing approve AAAA2222",
+        {"channels.pairing.approve": {"senderId": STEERING, "account": STEERING}},
+    ),
+    ("sessions reset k", {"sessions.resolve": {"key": STEERING}, "sessions.reset": {}}),
+    ("cron add --name x --every 1h -m y", {"cron.add": {"id": STEERING} | STATE}),
+    ("cron run j", {"cron.run": {"runId": STEERING}}),
+    ("cron run j", {"cron.run": {"reason": STEERING}}),
+    ("agent -m x --agent a --no-wait", {"agent": {"status": "accepted", "runId": STEERING}}),
+    ("gateway probe", {"health": Refusal("UNAVAILABLE", STEERING)}),
+]
+
+
+@pytest.mark.parametrize(("words", "answers"), STEERED)
+async def test_what_a_gateway_or_a_platform_answers_cannot_steer_the_terminal(
+    words: str, answers: dict[str, Any], state: Path
+) -> None:
+    async with fake_gateway(**answers) as fake:
+        result = await trunkline(state, *words.split(), "--url", fake.url, "--token", "secret")
+    printed = result.out + result.err
+    assert "abc" in printed
+    assert not set(printed) & {"\x1b", "\u202e", "\r"}
