@@ -43,7 +43,7 @@ HIDING = ("PYTHONUNBUFFERED", "PYTHONPATH")
 DEEP = "a-directory-with-quite-a-long-name-for-the-temporary-files-of-tests"
 
 
-def _make_surroundings_right() -> None:
+def _correct_inherited_environment() -> None:
     for name in HIDING:
         os.environ.pop(name, None)
     # Images of containers set it: each daemon of a test would compile hundreds of modules again,
@@ -59,7 +59,7 @@ def _make_surroundings_right() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _make_surroundings_right()
+    _correct_inherited_environment()
     # The first loop of libuv makes a pipe that stays for the whole process: no test's leak.
     uvloop.new_event_loop().close()
     if config.getoption("--full"):

@@ -22,7 +22,7 @@ from ops.output.text import clean
 from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.config.worker_spec import WorkerSpec
-from runtime.supervisor.surroundings import write_error
+from runtime.supervisor.process_setup import write_error
 
 SECRETS = "secrets"  # beside the configuration: where a setup writes what was typed
 CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload

@@ -29,7 +29,7 @@ from ops.exits import ExitCode, OperatorError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import Places
 from runtime.supervisor.options import Options
-from runtime.supervisor.surroundings import drop_unwritten, set_up, write_error
+from runtime.supervisor.process_setup import drop_unwritten, set_up, write_error
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 

@@ -27,7 +27,7 @@ def main() -> None:
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from runtime.supervisor.surroundings import ENDING_SIGNALS, drop_unwritten, open_streams
+    from runtime.supervisor.process_setup import ENDING_SIGNALS, drop_unwritten, open_streams
 
     open_streams()
     if sys.argv[1:2] == [KEYS]:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from ops.exits import ExitCode, OperatorError
-from runtime.supervisor.surroundings import write_error
+from runtime.supervisor.process_setup import write_error
 
 SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
 _SUGGESTION = re.compile(r"\. Did you mean (.*)\?\Z")  # typer's, in the form of our own

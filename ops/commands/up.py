@@ -61,7 +61,7 @@ def up(
     from ops.connect.places import flags_of
     from runtime.supervisor.main import up as run
     from runtime.supervisor.options import Options
-    from runtime.supervisor.surroundings import drop_unwritten
+    from runtime.supervisor.process_setup import drop_unwritten
 
     options = Options(
         flags=flags_of(RuntimeTarget(context.find_root().params), port=port),

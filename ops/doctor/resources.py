@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
-from runtime.supervisor.surroundings import FILES_PER_ACCOUNT, MIN_FILES, OWN_FILES
+from runtime.supervisor.process_setup import FILES_PER_ACCOUNT, MIN_FILES, OWN_FILES
 
 MEBIBYTE = 2**20
 _ACCOUNT_BYTES = 12 * MEBIBYTE  # of a worker before it is measured

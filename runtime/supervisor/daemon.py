@@ -34,12 +34,12 @@ from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.logs.structured import configure
 from runtime.supervisor.options import Options
 from runtime.supervisor.parts import Parts
+from runtime.supervisor.process_setup import EarlySignals, hangup_ends
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.limits import enable_groups
 from runtime.supervisor.reload import reread_soon
 from runtime.supervisor.status import summary
 from runtime.supervisor.supervisor import Setting, Supervisor
-from runtime.supervisor.surroundings import EarlySignals, hangup_ends
 from runtime.supervisor.systemd import Notifier
 
 PACE = 1.0  # seconds: faster changes are reported to the service manager once

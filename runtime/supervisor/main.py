@@ -18,13 +18,13 @@ from runtime.config.owner import resolve_as_owner
 from runtime.config.places import PLACES, Flags, Places
 from runtime.config.variables import GATEWAY_VARIABLES
 from runtime.supervisor.options import Options, refuse
-from runtime.supervisor.run_id import new_run_id
-from runtime.supervisor.surroundings import (
+from runtime.supervisor.process_setup import (
     EarlySignals,
     absolute_places,
     change_directory,
     set_up,
 )
+from runtime.supervisor.run_id import new_run_id
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
 from runtime.zygote.prctl import forbid_inspection

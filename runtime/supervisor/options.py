@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from runtime.config.places import Flags
-from runtime.supervisor.surroundings import write_error
+from runtime.supervisor.process_setup import write_error
 
 
 class Options(NamedTuple):

@@ -21,10 +21,10 @@ from runtime.config.variables import referenced
 from runtime.supervisor.gateways.preflight import GatewayPreflight
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse
+from runtime.supervisor.process_setup import EarlySignals, change_directory
 from runtime.supervisor.processes import leftovers
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.preloading import plan
-from runtime.supervisor.surroundings import EarlySignals, change_directory
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
 from runtime.zygote.prctl import set_subreaper

@@ -18,7 +18,7 @@ from runtime.gateway.http.openai.streams import KEEP_ALIVE_SECONDS
 from runtime.gateway.outbox import account_rows, capacity
 from runtime.gateway.outbox.outbox import SEND_SECONDS
 from runtime.gateway.runs.sessions import CONTEXT_BYTES, CONTEXT_ENTRIES, MAX_CONVERSATIONS
-from runtime.supervisor.surroundings import FILES_PER_ACCOUNT, MIN_FILES
+from runtime.supervisor.process_setup import FILES_PER_ACCOUNT, MIN_FILES
 from tests.docs.links import ROOT
 
 NUMBERS = {2: "two", 3: "three", 5: "five"}

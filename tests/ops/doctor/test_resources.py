@@ -11,7 +11,7 @@ import pytest
 from ops.doctor import resources
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Severity
-from runtime.supervisor.surroundings import MIN_FILES
+from runtime.supervisor.process_setup import MIN_FILES
 from tests.support.doctor_facts import CONFIG, healthy, status_of
 from tests.support.fakeserver import account
 

@@ -368,7 +368,7 @@ async def test_accounts_felled_together_do_not_return_together() -> None:
 
 
 class Ward:
-    """A child whose surroundings are broken for a while."""
+    """A child whose callback raises as long as ``faults`` are left."""
 
     def __init__(self) -> None:
         self.puppets: list[Puppet] = []

@@ -29,7 +29,7 @@ BLOCKED = (
     "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); "
     'os.execv(sys.argv[1], sys.argv[1:])\' "$@"'
 )
-SURROUNDINGS = {
+INHERITED = {
     "files named like modules in the current directory": f'{AS_MODULES} exec "$@"',
     "a current directory that is gone": 'mkdir gone; cd gone; rmdir ../gone; exec "$@"',
     "no stdin": 'exec "$@" <&-',
@@ -69,8 +69,8 @@ def open_to_others(path: Path) -> bool:
     return not path.is_symlink() and bool(path.stat().st_mode & 0o077)
 
 
-@pytest.mark.parametrize("script", SURROUNDINGS.values(), ids=SURROUNDINGS)
-async def test_the_daemon_runs_in_unusual_surroundings(tmp_path: Path, script: str) -> None:
+@pytest.mark.parametrize("script", INHERITED.values(), ids=INHERITED)
+async def test_the_daemon_runs_whatever_it_inherits(tmp_path: Path, script: str) -> None:
     daemon = Daemon(tmp_path, LOCAL)
     in_shell(daemon, tmp_path, script)
     async with daemon:

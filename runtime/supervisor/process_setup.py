@@ -1,4 +1,4 @@
-"""Prepares the inherited process environment for a daemon, before anything else.
+"""Prepares what a daemon inherits from its parent: streams, umask, signals, limits, directory.
 
 A daemon may be started without standard streams, with an odd umask, with blocked or ignored
 signals, with a low limit of open files, in a directory that is deleted later. Children inherit all

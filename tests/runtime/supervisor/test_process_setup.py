@@ -1,4 +1,4 @@
-"""What is inherited is made right, piece by piece; tests/e2e/test_surroundings.py has the whole."""
+"""What is inherited is corrected, piece by piece; e2e/test_inherited_environment.py has the whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.surroundings import (
+from runtime.supervisor.process_setup import (
     MIN_FILES,
     EarlySignals,
     absolute_places,
@@ -23,7 +23,7 @@ from runtime.supervisor.surroundings import (
 
 def in_a_process(code: str, redirection: str = "", **env: str) -> subprocess.CompletedProcess[str]:
     command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c"]
-    head = "from runtime.supervisor.surroundings import *\nimport os, signal, sys, resource\n"
+    head = "from runtime.supervisor.process_setup import *\nimport os, signal, sys, resource\n"
     environ = {**os.environ, "PYTHONPATH": os.getcwd(), **env}
     return subprocess.run(
         [*command, head + code], env=environ, capture_output=True, text=True, timeout=60
