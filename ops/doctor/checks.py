@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from ops.doctor import accounts, configuration, daemon, files, resources, surroundings
+from ops.doctor import accounts, configuration, daemon, files, journal, resources
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity, ordered
 
@@ -64,11 +64,11 @@ CHECKS: tuple[Check, ...] = (
     accounts.outdated,
     accounts.programs,
     accounts.waiting,
-    surroundings.names,
-    surroundings.journal_integrity,
-    surroundings.undelivered,
-    surroundings.hooks,
-    surroundings.completion,
+    journal.names,
+    journal.journal_integrity,
+    journal.undelivered,
+    journal.hooks,
+    journal.completion,
     interpreter,
 )
 

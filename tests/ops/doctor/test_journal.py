@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ops.doctor import surroundings
+from ops.doctor import journal
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Severity
 from runtime.gateway.journal.database import Database
@@ -43,19 +43,19 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_platform_without_an_address_is_named_once(tmp_path: Path, names: list[str]) -> None:
     facts = healthy(tmp_path, config_of(TELEGRAM | IRC))
-    telegram, irc = surroundings.names(facts)
+    telegram, irc = journal.names(facts)
     assert telegram.message.startswith(
         "api.telegram.org cannot be resolved here, needed by telegram:a"
     )
     assert "and 1 more" in telegram.message
     assert irc.path == "irc.example"
     names += ["api.telegram.org", "irc.example"]
-    assert list(surroundings.names(facts)) == []
+    assert list(journal.names(facts)) == []
 
 
 def test_a_name_that_is_none_is_a_finding() -> None:
     """The resolver raises another exception for it, which no thread must print."""
-    found = surroundings.unresolved(["a..example"])
+    found = journal.unresolved(["a..example"])
     assert found == {"a..example": "is not a host name: its parts must have 1 to 63 characters"}
 
 
@@ -68,7 +68,7 @@ def test_what_needs_no_name_is_not_looked_up(
 ) -> None:
     account = {"server": "irc.example", "nick": "bot"} | fields
     facts = healthy(tmp_path, config_of({"irc": {"accounts": {"a": account}}}))
-    assert list(surroundings.names(facts)) == []
+    assert list(journal.names(facts)) == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_host_of_an_address_is_looked_up(
 ) -> None:
     facts = healthy(tmp_path, config_of({channel: {"accounts": {"a": fields}}}))
     assert facts.loaded is not None
-    assert list(surroundings.hosts_of(facts.loaded)) == [host]
+    assert list(journal.hosts_of(facts.loaded)) == [host]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_host_of_an_address_is_looked_up(
 def test_a_field_names_a_host_or_has_it_in_an_address(
     name: str, value: object, host: str | None
 ) -> None:
-    assert surroundings.host_in(name, value) == host
+    assert journal.host_in(name, value) == host
 
 
 def journal_of(facts: Facts) -> Path:
@@ -123,11 +123,11 @@ def spoil(path: Path) -> None:
 
 def test_a_damaged_journal_is_found(tmp_path: Path) -> None:
     facts = healthy(tmp_path)
-    assert list(surroundings.journal_integrity(facts)) == []  # there is none
+    assert list(journal.journal_integrity(facts)) == []  # there is none
     path = journal_of(facts)
-    assert list(surroundings.journal_integrity(facts)) == []
+    assert list(journal.journal_integrity(facts)) == []
     spoil(path)
-    (found,) = surroundings.journal_integrity(facts)
+    (found,) = journal.journal_integrity(facts)
     assert found.message.startswith("the journal is damaged: ")
     assert found.severity is Severity.ERROR
     assert "restore" not in str(found.cure)  # there is no copy
@@ -135,7 +135,7 @@ def test_a_damaged_journal_is_found(tmp_path: Path) -> None:
     backup.mkdir()
     for day in (1, 2):
         (backup / f"journal-2026010{day}T000000Z.db").touch()
-    (found,) = surroundings.journal_integrity(facts)
+    (found,) = journal.journal_integrity(facts)
     assert f"trunkline restore {backup}/journal-20260102T000000Z.db" in str(found.cure)
 
 
@@ -170,7 +170,7 @@ def test_only_a_wrong_content_is_called_damage(
         raise error
 
     monkeypatch.setattr(sqlite3, "connect", fails)
-    (found,) = surroundings.journal_integrity(facts)
+    (found,) = journal.journal_integrity(facts)
     begin = "the journal is damaged" if damaged else "the journal could not be checked"
     assert found.message == f"{begin}: what SQLite says"
     assert found.severity is (Severity.ERROR if damaged else Severity.WARNING)
@@ -184,8 +184,8 @@ def test_a_gateway_that_begins_to_write_meanwhile_is_no_damage(
     facts = healthy(tmp_path)
     journal_of(facts)
     answers = iter(["*** in database main ***", "ok"])
-    monkeypatch.setattr(surroundings, "_checked", lambda path: next(answers))
-    assert list(surroundings.journal_integrity(facts)) == []
+    monkeypatch.setattr(journal, "_checked", lambda path: next(answers))
+    assert list(journal.journal_integrity(facts)) == []
 
 
 WRITER = """
@@ -229,7 +229,7 @@ def test_the_journal_is_read_without_a_trace(tmp_path: Path, state: str) -> None
     if state == "index lost":
         path.with_name("journal.db-shm").unlink()
     before = contents(path.parent)
-    found = [*surroundings.journal_integrity(facts), *surroundings.undelivered(facts)]
+    found = [*journal.journal_integrity(facts), *journal.undelivered(facts)]
     assert contents(path.parent) == before
     kinds = [each.check for each in found]
     assert kinds == ["journal.integrity" if state == "index lost" else "journal.undelivered"]
@@ -248,14 +248,14 @@ def test_messages_that_wait_for_long_are_found(
         at = int((NOW - minutes * 60) * 1000)
         row = (1, "key", at, state, 0, "{}", b"", b"")
         database.execute("INSERT INTO outgoing VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    findings = list(surroundings.undelivered(facts))
+    findings = list(journal.undelivered(facts))
     assert len(findings) == found
     if found:
         assert "the oldest for 16 minutes" in findings[0].message
 
 
 def test_without_a_journal_nothing_waits(tmp_path: Path) -> None:
-    assert list(surroundings.undelivered(healthy(tmp_path))) == []
+    assert list(journal.undelivered(healthy(tmp_path))) == []
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_a_wrong_hook_is_found(
 ) -> None:
     hooks = {"enabled": enabled, "token": "t" * 40, "mappings": [mapping]}
     facts = healthy(tmp_path, CONFIG | {"hooks": hooks})
-    assert len(list(surroundings.hooks(facts))) == found
+    assert len(list(journal.hooks(facts))) == found
 
 
 def test_a_wrong_hook_is_named_with_what_becomes_of_its_requests(tmp_path: Path) -> None:
     mappings = [{"match": {"path": "a"}, "action": "nonsense"}, {"match": {"path": 5}}]
     hooks = {"enabled": True, "token": "t" * 40, "mappings": mappings}
-    wrong, pathless = surroundings.hooks(healthy(tmp_path, CONFIG | {"hooks": hooks}))
+    wrong, pathless = journal.hooks(healthy(tmp_path, CONFIG | {"hooks": hooks}))
     assert wrong.message.startswith("hooks.mappings[0] (/hooks/a): ")
     assert wrong.message.endswith("; its requests are answered with 500")
     assert pathless.message.startswith("hooks.mappings[1] (match.path 5): ")
@@ -286,12 +286,12 @@ def test_a_wrong_hook_is_named_with_what_becomes_of_its_requests(tmp_path: Path)
 
 def test_a_shell_that_does_not_complete_is_found(tmp_path: Path) -> None:
     facts = replace(healthy(tmp_path), environ={"SHELL": "/bin/fish", "HOME": str(tmp_path)})
-    (found,) = surroundings.completion(facts)
+    (found,) = journal.completion(facts)
     folder = Path(str(found.path)).parent
     assert found.cure == f"mkdir -p {folder} && trunkline completion fish > {found.path}"
     place = Path(str(found.path))
     place.parent.mkdir(parents=True)
     place.touch()
-    assert list(surroundings.completion(facts)) == []
+    assert list(journal.completion(facts)) == []
     other = replace(facts, environ={"SHELL": "/bin/dash", "HOME": str(tmp_path)})
-    assert list(surroundings.completion(other)) == []
+    assert list(journal.completion(other)) == []
