@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ops.doctor import accounts, configuration, daemon, files, journal, resources
+from ops.doctor import (
+    accounts,
+    configuration,
+    daemon,
+    files,
+    hosts,
+    installation,
+    journal,
+    resources,
+)
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity, ordered
 
 Check = Callable[[Facts], Iterable[Finding]]
-_TESTED = ((3, 11), (3, 13))  # the oldest and the newest Python that the suite is run with
-
-
-def interpreter(facts: Facts) -> Iterator[Finding]:
-    """Find a Python version that Trunkline was not tested with."""
-    found = sys.version_info[:2]
-    if not _TESTED[0] <= found <= _TESTED[1]:
-        yield Finding(
-            "python.version",
-            Severity.INFO,
-            f"Python {found[0]}.{found[1]} was not tested; 3.{_TESTED[0][1]} to"
-            f" 3.{_TESTED[1][1]} were",
-        )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -54,7 +49,7 @@ CHECKS: tuple[Check, ...] = (
     resources.processes,
     resources.memory,
     resources.disk,
-    resources.journal,
+    journal.size,
     accounts.failed,
     accounts.looping,
     accounts.degraded,
@@ -64,12 +59,12 @@ CHECKS: tuple[Check, ...] = (
     accounts.outdated,
     accounts.programs,
     accounts.waiting,
-    journal.names,
-    journal.journal_integrity,
+    hosts.names,
+    journal.integrity,
     journal.undelivered,
-    journal.hooks,
-    journal.completion,
-    interpreter,
+    configuration.hooks,
+    installation.completion,
+    installation.interpreter,
 )
 
 

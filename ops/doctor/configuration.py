@@ -247,6 +247,27 @@ def twice(facts: Facts) -> Iterator[Finding]:
                 )
 
 
+def hooks(facts: Facts) -> Iterator[Finding]:
+    """Find hooks whose mapping is wrong: they answer 500, or take no request at all."""
+    if facts.loaded is None or not facts.loaded.config.hooks.enabled:
+        return
+    from ops.actions.hooks import hooks_of
+
+    for hook in hooks_of(facts.loaded)[0]:
+        if hook.problem is None:
+            continue
+        effect = (
+            "it takes no request" if hook.path is None else "its requests are answered with 500"
+        )
+        yield Finding(
+            "hooks.mapping",
+            Severity.WARNING,
+            f"{hook.problem}; {effect}",
+            "hooks.mappings",
+            "trunkline hooks test NAME --body FILE",
+        )
+
+
 def _is_everything(network: str) -> bool:
     try:
         return ip_network(network, strict=False).prefixlen == 0

@@ -1,34 +1,22 @@
-"""Checks the daemon's surroundings: host names of platforms, the journal, hooks, the shell."""
+"""Checks the journal: it is intact, not too large, and nothing in it has waited long to be sent."""
 
 from __future__ import annotations
 
 import shlex
-import socket
 import sqlite3
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from ipc.hosts import is_address, wrong_name
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
-from runtime.config.load import Loaded
 from runtime.gateway.journal.copies import copies_in
 from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.interface import COPIES, FILE
 from runtime.gateway.journal.replacing import BESIDE
-from workers.web.addresses import host_of
 
-WITHIN = 1.0  # seconds for all names together
 CHECKED_BYTES = 32 << 20  # a larger journal would take seconds to be read
 LATE_SECONDS = 900.0
-HOSTS = ("server", "host")  # fields that hold the name of a host
-SHOWN = 3  # accounts in one sentence
 # By the beginning of SQLite's name of an error that is no damage.
 UNSEEN = {
     "SQLITE_FULL": "make room on the disk",
@@ -42,79 +30,9 @@ UNSEEN = {
     "PermissionError": "run this as the user to whom the state belongs",
 }
 _OLDEST = "SELECT min(at), count(*) FROM outgoing WHERE state IN ('queued', 'attempting')"
-COMPLETIONS = {
-    "bash": (
-        "~/.local/share/bash-completion/completions/trunkline",
-        "/usr/share/bash-completion/completions/trunkline",
-        "/etc/bash_completion.d/trunkline",
-    ),
-    "zsh": ("~/.zfunc/_trunkline", "/usr/share/zsh/site-functions/_trunkline"),
-    "fish": ("~/.config/fish/completions/trunkline.fish",),
-}
 
 
-def names(facts: Facts) -> Iterator[Finding]:
-    """Find host names of platforms that cannot be resolved here."""
-    if facts.loaded is None:
-        return
-    wanted = hosts_of(facts.loaded)
-    for host, why in unresolved(wanted).items():
-        keys = wanted[host]
-        more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-        yield Finding(
-            "channels.dns",
-            Severity.ERROR,
-            f"{host} cannot be resolved here, needed by {', '.join(keys[:SHOWN])}{more}: {why}",
-            host,
-            f"correct the name, /etc/resolv.conf or the network; `getent hosts {host}` tries it",
-        )
-
-
-def hosts_of(loaded: Loaded) -> dict[str, list[str]]:
-    """Return the host names that enabled accounts connect to, with the keys of those accounts.
-
-    Accounts behind a proxy are left out: the proxy resolves names.
-    """
-    found: dict[str, list[str]] = {}
-    for key, spec in loaded.accounts.items():
-        if not spec.enabled or not spec.configured or spec.proxy is not None:
-            continue
-        for name, value in _fields(spec.manifest.config, spec.config).items():
-            host = host_in(name, value)
-            if host and not is_address(host) and host != "localhost":
-                found.setdefault(host, []).append(key)
-    return found
-
-
-def unresolved(hosts: Iterable[str]) -> dict[str, str]:
-    """Return why host names cannot be resolved, for those that cannot.
-
-    Each is resolved in a thread of its own, which is abandoned after ``WITHIN`` seconds: a resolver
-    that does not answer would otherwise block everything for half a minute.
-    """
-    answers: dict[str, str | None] = {}
-
-    def resolve(host: str) -> None:
-        try:
-            socket.getaddrinfo(host, None)
-            answers[host] = None
-        except OSError as error:
-            answers[host] = error.strerror or str(error)
-        except ValueError:  # UnicodeError is one
-            answers[host] = wrong_name(host) or "is not a host name"
-
-    threads = {host: threading.Thread(target=resolve, args=[host], daemon=True) for host in hosts}
-    for thread in threads.values():
-        thread.start()
-    deadline = time.monotonic() + WITHIN
-    for thread in threads.values():
-        thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"no answer within {WITHIN:g} s"
-    found = {host: answers.get(host, late) for host in threads}
-    return {host: why for host, why in found.items() if why is not None}
-
-
-def journal_integrity(facts: Facts) -> Iterator[Finding]:
+def integrity(facts: Facts) -> Iterator[Finding]:
     """Find a damaged journal. A large one is left to the gateway, which also repairs.
 
     Only errors that SQLite finds in the file are damage. A journal that cannot be read now may be
@@ -189,40 +107,23 @@ def undelivered(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def hooks(facts: Facts) -> Iterator[Finding]:
-    """Find hooks whose mapping is wrong: they answer 500, or take no request at all."""
-    if facts.loaded is None or not facts.loaded.config.hooks.enabled:
+def size(facts: Facts) -> Iterator[Finding]:
+    """Find a journal above its size limit: nothing has been removed lately."""
+    if facts.loaded is None:
         return
-    from ops.actions.hooks import hooks_of
-
-    for hook in hooks_of(facts.loaded)[0]:
-        if hook.problem is None:
-            continue
-        effect = (
-            "it takes no request" if hook.path is None else "its requests are answered with 500"
-        )
+    path = facts.places.state_dir / FILE
+    try:
+        found = path.stat().st_size
+    except OSError:
+        return
+    allowed = facts.loaded.config.journal.keep.bytes
+    if found > 1.5 * allowed:
         yield Finding(
-            "hooks.mapping",
+            "journal.size",
             Severity.WARNING,
-            f"{hook.problem}; {effect}",
-            "hooks.mappings",
-            "trunkline hooks test NAME --body FILE",
-        )
-
-
-def completion(facts: Facts) -> Iterator[Finding]:
-    """Find that shell completion is not installed."""
-    shell = Path(facts.environ.get("SHELL", "")).name
-    home = facts.environ.get("HOME")
-    places = COMPLETIONS.get(shell, ())
-    files = [Path(each.replace("~", home or "/", 1)) for each in places]
-    if home and files and not any(each.exists() for each in files):
-        yield Finding(
-            "shell.completion",
-            Severity.INFO,
-            f"{shell} does not complete commands and accounts",
-            str(files[0]),
-            f"mkdir -p {files[0].parent} && trunkline completion {shell} > {files[0]}",
+            f"the journal has {found >> 20} MiB, and may keep {allowed >> 20}",
+            str(path),
+            "`trunkline logs gateway` shows why nothing is removed",
         )
 
 
@@ -237,24 +138,3 @@ def _reader(path: Path) -> sqlite3.Connection:
     unused = not index.exists() and not (log.exists() and log.stat().st_size)
     how = "immutable=1" if unused else "readonly_shm=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&{how}", uri=True, timeout=0.5)
-
-
-def _fields(struct: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an account, with defaults for missing ones."""
-    defaults = {
-        each.encode_name: each.default
-        for each in msgspec.structs.fields(struct)
-        if isinstance(each.default, str)
-    }
-    return defaults | dict(given)
-
-
-def host_in(name: str, value: object) -> str | None:
-    """Return the host in a field of an account: a host name or the host of a URL."""
-    if not isinstance(value, str):
-        return None
-    if name in HOSTS and "://" not in value:
-        return value
-    if name in HOSTS or value.startswith(("https://", "http://", "wss://", "ws://")):
-        return host_of(value) or None
-    return None

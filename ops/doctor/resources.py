@@ -75,26 +75,6 @@ def disk(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def journal(facts: Facts) -> Iterator[Finding]:
-    """Find a journal above its size limit: nothing has been removed lately."""
-    if facts.loaded is None:
-        return
-    path = facts.places.state_dir / "journal.db"
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return
-    allowed = facts.loaded.config.journal.keep.bytes
-    if size > 1.5 * allowed:
-        yield Finding(
-            "journal.size",
-            Severity.WARNING,
-            f"the journal has {size // MEBIBYTE} MiB, and may keep {allowed // MEBIBYTE}",
-            str(path),
-            "`trunkline logs gateway` shows why nothing is removed",
-        )
-
-
 def _count(facts: Facts) -> int:
     """Return the number of workers that should run."""
     return 0 if facts.loaded is None else len(facts.loaded.workers)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,3 +118,29 @@ def test_what_is_refused_says_which_line_is_to_be_corrected(place: Path) -> None
     assert str(port.cure).startswith("correct /f.json5, line 7; ")
     assert whole.message == "/f.json5: is a list"
     assert str(whole.cure).startswith("correct /f.json5; ")
+
+
+@pytest.mark.parametrize(
+    ("mapping", "enabled", "found"),
+    [
+        ({"match": {"path": "a"}, "action": "wake", "textTemplate": "x"}, True, 0),
+        ({"match": {"path": "a"}, "action": "nonsense"}, True, 1),
+        ({"match": {"path": "a"}, "action": "nonsense"}, False, 0),
+    ],
+)
+def test_a_wrong_hook_is_found(
+    tmp_path: Path, mapping: dict[str, Any], enabled: bool, found: int
+) -> None:
+    hooks = {"enabled": enabled, "token": "t" * 40, "mappings": [mapping]}
+    facts = healthy(tmp_path, CONFIG | {"hooks": hooks})
+    assert len(list(configuration.hooks(facts))) == found
+
+
+def test_a_wrong_hook_is_named_with_what_becomes_of_its_requests(tmp_path: Path) -> None:
+    mappings = [{"match": {"path": "a"}, "action": "nonsense"}, {"match": {"path": 5}}]
+    hooks = {"enabled": True, "token": "t" * 40, "mappings": mappings}
+    wrong, pathless = configuration.hooks(healthy(tmp_path, CONFIG | {"hooks": hooks}))
+    assert wrong.message.startswith("hooks.mappings[0] (/hooks/a): ")
+    assert wrong.message.endswith("; its requests are answered with 500")
+    assert pathless.message.startswith("hooks.mappings[1] (match.path 5): ")
+    assert pathless.message.endswith("; it takes no request")
