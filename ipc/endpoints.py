@@ -54,9 +54,10 @@ class SocketPaths:
         if not stat.S_ISDIR(found.st_mode):
             raise EndpointError(f"{self.run_dir}: not a directory; {_CURE}")
         if found.st_uid != os.geteuid():
-            raise EndpointError(
-                f"{self.run_dir}: belongs to user {found.st_uid}, not to us; {_CURE}"
-            )
+            from ipc.users import user_name  # late: only what fails needs it
+
+            owner = user_name(found.st_uid)
+            raise EndpointError(f"{self.run_dir}: belongs to user {owner}, not to us; {_CURE}")
 
 
 _CURE = "set TRUNKLINE_RUNTIME_DIR (or XDG_RUNTIME_DIR) to a short directory of your own"

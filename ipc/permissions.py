@@ -11,6 +11,8 @@ import os
 import stat
 from pathlib import Path
 
+from ipc.users import user_name
+
 _DENIED = (errno.EACCES, errno.EPERM)
 _OF_THE_KERNEL = ("proc", "sys")  # below /: whose files nothing gives away
 
@@ -54,7 +56,7 @@ def cure(path: Path, *, read_only: bool = False, denied: bool = False) -> str:
     if found.st_uid == own:
         rights = "u+rwx" if stat.S_ISDIR(found.st_mode) else "u+rw"
         return f"you have no right to write {obstacle}: `chmod {rights} {_quoted(obstacle)}`"
-    owner = _name(found.st_uid)
+    owner = user_name(found.st_uid)
     if above.st_uid != own:
         wanted = "given to" if os.path.lexists(path) else "created for"
         return (
@@ -64,7 +66,7 @@ def cure(path: Path, *, read_only: bool = False, denied: bool = False) -> str:
     sudo = "" if own == 0 else "sudo "
     return (
         f"{obstacle} belongs to {owner}, not to you:"
-        f" `{sudo}chown -R --from={owner} {_name(own)} {_quoted(obstacle)}`"
+        f" `{sudo}chown -R --from={owner} {user_name(own)} {_quoted(obstacle)}`"
     )
 
 
@@ -94,17 +96,7 @@ def _accessible(path: Path) -> bool:
     return os.access(path, wanted, effective_ids=True)
 
 
-def _name(uid: int) -> str:
-    """Return the name of a user, or the number of one without an entry in the passwd file."""
-    import pwd  # late: only what fails needs it
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
 def _quoted(path: Path) -> str:
-    import shlex  # likewise
+    import shlex  # late: only what fails needs it
 
     return shlex.quote(str(path))

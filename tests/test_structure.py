@@ -302,6 +302,18 @@ def test_one_room_limits_the_time_of_a_block() -> None:
         assert not used & limits, f"{name_of(path)}: use ipc.timeouts"
 
 
+def test_one_room_names_the_users_of_the_host() -> None:
+    """Some have no entry in the passwd file: ``ipc/users.py`` has the number then."""
+    for path in product():
+        if name_of(path) != "ipc/users.py":
+            source = {
+                ast.unparse(node)
+                for node in ast.walk(tree_of(path))
+                if isinstance(node, ast.Attribute) and node.attr == "pw_name"
+            }
+            assert not source, f"{name_of(path)}: use ipc.users instead of {source}"
+
+
 def test_what_comes_in_is_bounded_in_depth() -> None:
     found = {
         name_of(path)

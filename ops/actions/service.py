@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ipc.files import write_atomically
+from ipc.users import user_name
 from ops.connect.identity import own_version
 from ops.connect.places import flags_of
 from ops.connect.supervisor import call_supervisor
@@ -72,7 +73,7 @@ def service_of(target: RuntimeTarget, scope: Scope | None, run_as: str | None = 
     ``OperatorError`` where the state directory belongs to another user.
     """
     chosen: Scope = scope or ("system" if os.geteuid() == 0 else "user")
-    caller = pwd.getpwuid(os.geteuid()).pw_name
+    caller = user_name(os.geteuid())
     if chosen == "user":
         if run_as is not None:
             raise UsageFailure("--run-as is for --system; a user's service runs as that user")
@@ -271,7 +272,7 @@ def _must_own(user: str, state_dir: Path) -> None:
     except OSError:
         return
     if owner != pwd.getpwnam(user).pw_uid:
-        name = next((each.pw_name for each in pwd.getpwall() if each.pw_uid == owner), f"#{owner}")
+        name = user_name(owner)
         raise OperatorError(f"{state_dir} belongs to {name}, not to {user}; use --run-as {name}")
 
 

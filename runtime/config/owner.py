@@ -18,6 +18,7 @@ from collections.abc import MutableMapping
 from dataclasses import replace
 from pathlib import Path
 
+from ipc.users import user_name
 from runtime.config.places import Flags, Places, resolve
 
 _SOURCE = Path(__file__)  # of our code, which the user must be able to read
@@ -42,16 +43,17 @@ def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
         return places  # reported where the directory is made
     if found.st_uid == os.geteuid() or not stat.S_ISDIR(found.st_mode):
         return places  # of a file that lies there, too
-    name, home = _account(found.st_uid)
+    uid = found.st_uid
+    name = user_name(uid)
     if os.geteuid() != 0:
         raise PermissionError(
             errno.EPERM,
-            f"{places.state_dir} belongs to {name}, not to you; use {_sudo(name)}",
+            f"{places.state_dir} belongs to {name}, not to you; use {_sudo(uid)}",
         )
-    _drop_root(found.st_uid, found.st_gid, name, places.state_dir)
+    _drop_root(uid, found.st_gid, places.state_dir)
     kept = environ.get("HOME", "")
-    if not _belongs(kept, found.st_uid):
-        kept = home or str(places.state_dir)
+    if not _belongs(kept, uid):
+        kept = _home(uid) or str(places.state_dir)
     environ.update({"HOME": kept, "USER": name, "LOGNAME": name})
     # The same places as root has found, but the sockets of this user.
     return resolve(
@@ -74,24 +76,26 @@ def _belongs(path: str, uid: int) -> bool:
         return False
 
 
-def _account(uid: int) -> tuple[str, str | None]:
-    """Return the name and the home directory of a user; ``#UID`` if it has no entry."""
+def _home(uid: int) -> str | None:
+    """Return the home directory of a user, or ``None`` of one without an entry."""
     try:
-        entry = pwd.getpwuid(uid)
+        return pwd.getpwuid(uid).pw_dir
     except KeyError:
-        return f"#{uid}", None
-    return entry.pw_name, entry.pw_dir
+        return None
 
 
-def _sudo(name: str) -> str:
-    return "`sudo trunkline …`" if name == "root" else f"`sudo -u {name} trunkline …`"
+def _sudo(uid: int) -> str:
+    """Return how to run a command as a user; sudo marks a number, which a shell must not see."""
+    name = user_name(uid)
+    user = f"'#{uid}'" if name == str(uid) else name
+    return "`sudo trunkline …`" if uid == 0 else f"`sudo -u {user} trunkline …`"
 
 
-def _drop_root(uid: int, gid: int, name: str, state_dir: Path) -> None:
+def _drop_root(uid: int, gid: int, state_dir: Path) -> None:
     """Drop root privileges permanently; change nothing if that is not possible."""
     try:
         gid = pwd.getpwuid(uid).pw_gid
-        groups = os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+        groups = os.getgrouplist(user_name(uid), gid)
     except KeyError:
         groups = [gid]
     before = os.getgroups()
@@ -110,7 +114,8 @@ def _drop_root(uid: int, gid: int, name: str, state_dir: Path) -> None:
         why = f"who cannot read {_SOURCE.parents[2]} or run {sys.executable}"
     except OSError as error:
         why = f"whom this process cannot become ({error.strerror})"
-    raise PermissionError(errno.EPERM, f"{state_dir} belongs to {name}, {why}; use {_sudo(name)}")
+    said = f"{state_dir} belongs to {user_name(uid)}, {why}; use {_sudo(uid)}"
+    raise PermissionError(errno.EPERM, said)
 
 
 def _usable() -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import pwd
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +26,7 @@ from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from ipc.socket_files import SocketIdentity, identity
+from ipc.users import user_name
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
@@ -274,12 +274,7 @@ def limits(files: int) -> Limits:
 def _person_at(connection: Connection) -> str:
     """Describe the peer for the history, by the user that the kernel reports."""
     uid = connection.peer_uid
-    if uid is None:
-        return "the command line"
-    try:
-        return f"the command line, user {pwd.getpwuid(uid).pw_name}"
-    except KeyError:  # of another container, say
-        return f"the command line, user {uid}"
+    return "the command line" if uid is None else f"the command line, user {user_name(uid)}"
 
 
 def _params(request: websocket.Request) -> Any:

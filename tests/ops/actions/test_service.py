@@ -21,7 +21,7 @@ from ops.actions.service import (
 )
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
-from ops.service.unit import credentials_of
+from ops.service.unit import Scope, credentials_of
 from tests.support.fakeserver import account, fake_supervisor, status
 from tests.support.recorded_programs import RecordedPrograms
 from tests.support.tiny_disk import tiny_disk
@@ -221,3 +221,17 @@ def test_the_user_of_a_system_service_exists_and_owns_the_state(
     other = next(each.pw_name for each in pwd.getpwall() if each.pw_uid != os.geteuid())
     with pytest.raises(OperatorError, match=f"belongs to {ME}, not to {other}"):
         service_of(target, "system", other)
+
+
+@pytest.mark.parametrize("scope", ["user", "system"])
+def test_a_user_without_an_entry_has_a_number_and_no_system_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: Scope
+) -> None:
+    """As in a container that runs as any user."""
+    monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+    target = RuntimeTarget({"state_dir": str(tmp_path)})
+    if scope == "user":
+        assert service_of(target, scope).user == "54321"
+    else:
+        with pytest.raises(UsageFailure, match="there is no user '54321'"):
+            service_of(target, scope)

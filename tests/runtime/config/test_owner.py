@@ -16,6 +16,7 @@ from tests.support.commandline import ROOT
 from tests.support.short_directory import ShortDirectory
 
 NOBODY = 65534
+NO_ENTRY = 54_321  # in the passwd file
 AS_NOBODY = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
 SHOW = """
 import os, sys
@@ -117,11 +118,21 @@ def test_root_that_may_not_become_anybody_is_told_how(state: Path) -> None:
 
 
 @root_only
-@pytest.mark.parametrize("mode", [0o755, 0o700])
-def test_another_user_is_told_whose_it_is(state: Path, mode: int) -> None:
+@pytest.mark.parametrize(
+    ("owner", "mode", "named", "command"),
+    [
+        (0, 0o755, "root", "sudo trunkline"),
+        (0, 0o700, "root", "sudo trunkline"),
+        (NO_ENTRY, 0o755, str(NO_ENTRY), f"sudo -u '#{NO_ENTRY}' trunkline"),
+    ],
+)
+def test_another_user_is_told_whose_it_is(
+    state: Path, owner: int, mode: int, named: str, command: str
+) -> None:
+    os.chown(state, owner, owner)
     state.chmod(mode)
     done = shown(state, *AS_NOBODY)
     if "No module named" in done.stderr or f"ermission denied: '{ROOT}" in done.stderr:
         pytest.skip("nobody cannot reach this checkout")
     assert done.returncode == 1, done
-    assert done.stderr == f"{state} belongs to root, not to you; use `sudo trunkline …`\n"
+    assert done.stderr == f"{state} belongs to {named}, not to you; use `{command} …`\n"
