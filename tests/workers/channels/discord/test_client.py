@@ -2,21 +2,14 @@ from __future__ import annotations
 
 import io
 
-import aiohttp
-import aiohttp.web
 import pytest
 
-from tests.support.web_server import answering
 from tests.workers.channels.discord.running_bot import TOKEN, discord_api
-from workers.channels.discord.client import DiscordApi, DiscordUpload
+from workers.channels.discord.client import DiscordUpload
 from workers.channels.discord.objects import DiscordMessage, DiscordUser, SessionPlace
 from workers.channels.discord.refusals import (
-    API_FAILURES,
     DiscordRefusal,
-    ending_of,
-    failure_of,
 )
-from workers.errors import NeedsLogin
 from workers.testing.fakes.discord import fake_discord
 from workers.testing.fakes.discord_bots import RestFault
 from workers.web.faults import NoAnswer, Unreachable
@@ -70,36 +63,6 @@ async def test_the_page_of_a_proxy_is_a_refusal() -> None:
             await api.call("GET /users/@me")
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        (302, "unavailable"),
-        (401, "unavailable"),
-        (403, "unavailable"),
-        (404, "unavailable"),
-        (407, "unavailable"),
-        (413, "too_long"),
-        (429, "rate_limited"),
-        (200, None),
-        (502, None),
-    ],
-)
-async def test_the_page_of_a_proxy_says_by_its_status_whether_something_was_sent(
-    status: int, reason: str | None
-) -> None:
-    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
-        return aiohttp.web.Response(status=status, text="<html>", content_type="text/html")
-
-    async with answering(answer) as address, aiohttp.ClientSession() as session:
-        api = DiscordApi(session, f"http://{address}", TOKEN)
-        with pytest.raises(API_FAILURES) as found:
-            await api.call(SEND, "1", body={"content": "x"})
-    failure = failure_of(found.value)
-    assert (failure.maybe_sent, failure.reason) == (reason is None, reason or failure.reason)
-    assert not isinstance(ending_of(found.value), NeedsLogin)
-
-
-@pytest.mark.parametrize("everywhere", [True, False])
 async def test_after_429_no_request_is_made_too_early(everywhere: bool) -> None:
     async with fake_discord() as fake, discord_api(fake) as api:
         bot = fake.bot(TOKEN)

@@ -10,7 +10,7 @@ from tests.support.web_server import answering
 from tests.workers.channels.slack.running_app import BOT_TOKEN, web_api
 from workers.channels.slack.client import WebApi, form_of
 from workers.channels.slack.objects import BotIdentity
-from workers.channels.slack.refusals import SlackRefusal, failure_of
+from workers.channels.slack.refusals import SlackRefusal
 from workers.testing.fakes.slack import fake_slack
 from workers.testing.fakes.slack_apps import MethodFault
 from workers.testing.ports import free_port
@@ -94,32 +94,6 @@ async def test_what_was_not_reached_is_told_apart_from_what_did_not_answer() -> 
     async with web_api(f"http://127.0.0.1:{free_port()}") as api:
         with pytest.raises(Unreachable, match=r"Connection refused by 127\.0\.0\.1"):
             await api.call("auth.test")
-
-
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        (302, "unavailable"),
-        (403, "unavailable"),
-        (404, "unavailable"),
-        (407, "unavailable"),
-        (413, "too_long"),
-        (429, "rate_limited"),
-        (200, None),
-        (502, None),
-    ],
-)
-async def test_the_page_of_a_proxy_says_by_its_status_whether_something_was_sent(
-    status: int, reason: str | None
-) -> None:
-    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
-        return aiohttp.web.Response(status=status, text="<html>", content_type="text/html")
-
-    async with answering(answer) as address, web_api(f"http://{address}") as api:
-        with pytest.raises((SlackRefusal, Unreachable, NoAnswer)) as found:
-            await api.call("chat.postMessage")
-    failure = failure_of(found.value)
-    assert (failure.maybe_sent, failure.reason) == (reason is None, reason or failure.reason)
 
 
 async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:

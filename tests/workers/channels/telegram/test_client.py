@@ -11,7 +11,7 @@ from tests.support.web_server import answering
 from tests.workers.channels.telegram.running_bot import TOKEN, bot_api
 from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import User
-from workers.channels.telegram.refusals import ApiRefusal, failure_of
+from workers.channels.telegram.refusals import ApiRefusal
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
 from workers.testing.ports import free_port
 from workers.web.faults import NoAnswer, Unreachable
@@ -86,32 +86,6 @@ async def test_what_was_not_reached_is_told_apart_from_what_did_not_answer() -> 
         with pytest.raises(Unreachable) as found:
             await api.call("getMe")
         assert TOKEN not in str(found.value)
-
-
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        (302, "unavailable"),
-        (403, "unavailable"),
-        (404, "unavailable"),
-        (407, "unavailable"),
-        (413, "too_long"),
-        (429, "unavailable"),
-        (200, None),
-        (502, None),
-    ],
-)
-async def test_the_page_of_a_proxy_says_by_its_status_whether_something_was_sent(
-    status: int, reason: str | None
-) -> None:
-    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
-        return aiohttp.web.Response(status=status, text="<html>", content_type="text/html")
-
-    async with answering(answer) as address, bot_api(f"http://{address}", TOKEN) as api:
-        with pytest.raises((ApiRefusal, Unreachable, NoAnswer)) as found:
-            await api.call("sendMessage")
-    failure = failure_of(found.value)
-    assert (failure.maybe_sent, failure.reason) == (reason is None, reason or failure.reason)
 
 
 async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
