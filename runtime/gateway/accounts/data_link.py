@@ -49,9 +49,9 @@ from runtime.gateway.accounts.account_calls import (
 from runtime.gateway.accounts.greetings import Greetings
 from runtime.gateway.accounts.handover import ClientOutput, Handover
 from runtime.gateway.accounts.http_calls import HttpCalls
-from runtime.gateway.accounts.intake import Intake, ValidPart
+from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.link_signs import LinkSigns
-from runtime.gateway.accounts.payload_check import IdOf
+from runtime.gateway.accounts.payload_check import IdOf, ValidPart, valid_parts
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.runs.turns import TurnLink
@@ -240,28 +240,14 @@ class DataRouter:
         return self._valid_parts(peer, pack, peer.check.id_of)
 
     def _valid_parts(self, peer: Peer, pack: Messages, id_of: IdOf) -> list[ValidPart]:
-        """Return the parts whose payloads ``id_of`` accepts, and log the others."""
-        found: list[ValidPart] = []
-        ids: list[str | None] = []
-        first, why, before = pack.first, "", peer.malformed
-        for number, (flags, payload) in enumerate(
-            zip(pack.flags, pack.payloads, strict=True), pack.first
-        ):
-            try:
-                ids.append(id_of(number, flags, payload))
-            except FrameError as error:
-                why = error.reason
-                peer.malformed += 1
-                if first < number:
-                    found.append(ValidPart(pack.part(first, number - 1), ids))
-                first, ids = number + 1, []
-        if why:
-            self.dropped["malformed"] += peer.malformed - before
+        """Return the parts whose payloads ``id_of`` accepts; count and log the others."""
+        parts, refused, why = valid_parts(pack, id_of)
+        if refused:
+            before, peer.malformed = peer.malformed, peer.malformed + refused
+            self.dropped["malformed"] += refused
             if before.bit_length() != peer.malformed.bit_length():  # ever more seldom
                 log.warning("messages dropped", peer=peer.name, count=peer.malformed, why=why)
-        if first == pack.first:
-            return [ValidPart(pack, ids)]
-        return [*found, ValidPart(pack.part(first, pack.last), ids)] if ids else found
+        return parts
 
     def send_calls(self) -> None:
         """Send each worker the calls of this turn, with the acknowledgement of its messages. They

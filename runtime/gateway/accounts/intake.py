@@ -17,6 +17,7 @@ from ipc import timeouts
 from ipc.epoch import now_ms
 from ipc.frames.data import AccountIdentity, Ack, Mark, Messages
 from runtime.gateway.accounts.handover import Handover
+from runtime.gateway.accounts.payload_check import ValidPart
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.journal.interface import Journal, Keep
 from runtime.gateway.journal.records import (
@@ -36,16 +37,6 @@ ROOM_BYTES = MAX_WAITING_BYTES // 2  # below this, workers that were refused may
 
 OnStored = Callable[[str, int, int, Part], None]
 OpenJournal = Callable[[Callable[[], None]], Journal]
-
-
-class ValidPart(NamedTuple):
-    """Messages in a row that may be handed on, and the id of each at its platform.
-
-    ``None``: nothing that could repeat.
-    """
-
-    pack: Messages
-    ids: list[str | None]
 
 
 class _Later(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import repeat
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,6 +19,16 @@ from ipc.nesting import MALFORMED, MAX_DEPTH, SHORT_BYTES, TooDeep, is_shallow
 
 # Of a number, flags and payload: what identifies the message at its platform, or ``FrameError``.
 IdOf = Callable[[int, int, bytes], str | None]
+
+
+class ValidPart(NamedTuple):
+    """Messages in a row that may be handed on, and the id of each at its platform.
+
+    ``None``: nothing that could repeat.
+    """
+
+    pack: Messages
+    ids: list[str | None]
 
 
 class _Identifiable(msgspec.Struct, gc=False):
@@ -179,3 +189,28 @@ class PayloadCheck:
         if found is not None and "\0" in found:  # as ``workers.messages.Id`` says
             raise FrameError("malformed payload: the id of its message has a NUL character")
         return found
+
+
+def valid_parts(pack: Messages, id_of: IdOf) -> tuple[list[ValidPart], int, str]:
+    """Return the parts of a pack whose payloads ``id_of`` accepts.
+
+    And how many it refuses, with the reason for the last of them.
+    """
+    found: list[ValidPart] = []
+    ids: list[str | None] = []
+    first, refused, why = pack.first, 0, ""
+    for number, (flags, payload) in enumerate(
+        zip(pack.flags, pack.payloads, strict=True), pack.first
+    ):
+        try:
+            ids.append(id_of(number, flags, payload))
+        except FrameError as error:
+            refused, why = refused + 1, error.reason
+            if first < number:
+                found.append(ValidPart(pack.part(first, number - 1), ids))
+            first, ids = number + 1, []
+    if not refused:
+        return [ValidPart(pack, ids)], 0, ""
+    if ids:
+        found.append(ValidPart(pack.part(first, pack.last), ids))
+    return found, refused, why

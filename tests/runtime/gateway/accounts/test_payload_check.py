@@ -9,7 +9,7 @@ import pytest
 from ipc.errors import FrameError
 from ipc.frames.data import HAPPENED, HISTORY, INBOUND, REDELIVERED, Messages
 from ipc.nesting import MAX_DEPTH
-from runtime.gateway.accounts.payload_check import PayloadCheck
+from runtime.gateway.accounts.payload_check import PayloadCheck, ValidPart, valid_parts
 from tests.support.forged_payloads import EVENT, FORGED, FORGED_EVENTS, HEAD, IN
 from tests.support.gateway_rig import payload
 from tests.support.messages import KEY
@@ -99,6 +99,31 @@ def test_without_a_journal_text_and_the_account_s_names_are_asked_for(
     else:
         with pytest.raises(FrameError):
             check.check_head(7, INBOUND, body)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "parts"),
+    [
+        ([], [(6, 9)]),
+        ([6], [(7, 9)]),
+        ([9], [(6, 8)]),
+        ([7], [(6, 6), (8, 9)]),
+        ([7, 8], [(6, 6), (9, 9)]),
+        ([6, 8], [(7, 7), (9, 9)]),
+        ([6, 7, 8, 9], []),
+    ],
+)
+def test_a_pack_is_divided_where_payloads_are_refused(
+    wrong: list[int], parts: list[tuple[int, int]]
+) -> None:
+    payloads = [b"forged" if seq in wrong else payload(KEY, seq) for seq in range(6, 10)]
+    pack = Messages(6, bytes([INBOUND] * 4), payloads)
+    found, refused, why = valid_parts(pack, PayloadCheck(KEY, 1).id_of)
+    assert found == [
+        ValidPart(pack.part(first, last), [f"m{seq}" for seq in range(first, last + 1)])
+        for first, last in parts
+    ]
+    assert (refused, bool(why)) == (len(wrong), bool(wrong))
 
 
 @pytest.mark.parametrize("key", ["irc:libera", "local:one", "telegram:shop", 'odd:a"ü\\'])
