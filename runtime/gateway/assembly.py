@@ -48,6 +48,7 @@ from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import COPIES, FILE, Journal
+from runtime.gateway.outbox.dead_letters import DeadLetters
 from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
@@ -255,6 +256,7 @@ class Assembly:
             handover=self.handover,
             intake=self.intake,
             outbox=self.outbox,
+            dead_letters=DeadLetters(self.outbox, self.intake, self.flush),
             answering=self.answering,
             sessions=self.sessions,
             runs=self.runs,

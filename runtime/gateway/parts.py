@@ -37,6 +37,7 @@ from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.outbox.dead_letters import DeadLetters
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
@@ -106,6 +107,7 @@ class GatewayParts(msgspec.Struct, frozen=True):
     handover: Handover
     intake: Intake
     outbox: Outbox
+    dead_letters: DeadLetters
     answering: Answering
     sessions: SessionCache
     runs: Runs

@@ -22,8 +22,8 @@ from ipc.errors import IpcError
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import GAP, ReconnectingClient, Subscription
 from runtime.gateway.journal.outgoing import OutgoingRow
+from runtime.gateway.outbox.dead_letters import MAX_LETTERS
 from runtime.gateway.outbox.entries import DIED
-from runtime.gateway.outbox.outbox import MAX_LETTERS
 from tests.support.daemon import Daemon
 from tests.support.journals import journal_of
 from tests.support.loss_platforms import CHATS, Platform

@@ -29,6 +29,7 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.records import Arrived, Kept, Marked
+from runtime.gateway.outbox.dead_letters import DeadLetters
 from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.links import RunLinks, TurnTaking
@@ -99,6 +100,7 @@ class OutboxLife:
             state_dir,
             lambda key: self.reception.is_answered(key),
         )
+        self.dead_letters = DeadLetters(self.outbox, self.intake, self.flush)
         self.sessions = SessionCache(lambda: self.intake.journal)
         self.runs = self.agent.runs = Runs(
             RunLinks(

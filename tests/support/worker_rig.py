@@ -282,7 +282,7 @@ class FakeGateway(Watched):
 
 
 class WorkerRig:
-    """Both ends that one worker connects to: ``start`` runs it, ``code`` waits for its exit code."""
+    """What one worker connects to: ``start`` runs it, ``code`` waits for its exit code."""
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir

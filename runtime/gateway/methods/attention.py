@@ -30,7 +30,7 @@ async def attention(parts: GatewayParts, client: ConnectedClient, params: NoPara
     nobody, and how many messages that has left unanswered in the last 24 hours: 0 for one that
     answers nobody at all and has got none.
     """
-    states = Counter(row.state for _, row in await parts.outbox.letters(MOST_LETTERS))
+    states = Counter(row.state for _, row in await parts.dead_letters.oldest(MOST_LETTERS))
     closed = {
         key: number
         for key, row in parts.accounts.rows.items()

@@ -15,7 +15,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
 from runtime.gateway.methods.asking import add_note
-from runtime.gateway.outbox.outbox import MAX_LETTERS
+from runtime.gateway.outbox.dead_letters import MAX_LETTERS
 from runtime.gateway.parts import GatewayParts
 
 PREVIEW = 200  # characters of a message in the list
@@ -41,7 +41,7 @@ async def deadletters_list(
     """Answer with the dead letters and the outcome of their last attempt. `text` is the beginning
     of each, at most 200 characters.
     """
-    found = await parts.outbox.letters()
+    found = await parts.dead_letters.oldest()
     wanted = [each for each in found if params.account in (None, each[0])]
     shown = wanted[: params.limit]
     texts = await _beginnings(parts, shown)
@@ -54,7 +54,7 @@ async def deadletters_show(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
     """Answer with a dead letter, its text and its sent parts."""
-    key, found = await parts.outbox.letter(params.id)
+    key, found = await parts.dead_letters.require(params.id)
     return _shown(key, found.row) | _content(found)
 
 
@@ -65,7 +65,7 @@ async def deadletters_retry(
     """Send a dead letter, from its first part that was not sent. It waits for its account for a
     day. One that may have been sent may be sent twice.
     """
-    key, row = await parts.outbox.retry(params.id)
+    key, row = await parts.dead_letters.retry(params.id)
     add_note(parts, client, key, "a message that was given up is sent after all")
     return {"ok": True, "outboxId": row.id}
 
@@ -75,7 +75,7 @@ async def deadletters_discard(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
     """Discard a dead letter."""
-    key, row = await parts.outbox.discard(params.id)
+    key, row = await parts.dead_letters.discard(params.id)
     add_note(parts, client, key, "a message that was given up was discarded")
     return {"ok": True, "outboxId": row.id}
 

@@ -25,7 +25,6 @@ from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import (
-    Discarded,
     Origin,
     OutgoingMessage,
     OutgoingRow,
@@ -33,7 +32,7 @@ from runtime.gateway.journal.outgoing import (
     Released,
 )
 from runtime.gateway.journal.records import Outcome
-from runtime.gateway.journal.waiting import store_record, unstored
+from runtime.gateway.journal.waiting import unstored
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.attachments import files_of, protect, stored_files
 from runtime.gateway.outbox.capacity import OutboxCapacity
@@ -46,7 +45,6 @@ SEND_SECONDS = 30.0  # for so long a caller's message waits for its account, unl
 QUEUE_SECONDS = 86400.0  # and for so long one whose caller does not wait
 OPEN_SECONDS = 5.0  # for so long a call waits until a new gateway has opened its journal
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES // 2  # its rendered parts go along at a later attempt
-MAX_LETTERS = 10_000
 RESTART_MS = 500  # after which a caller finds the next gateway
 WAITED_FOR = frozenset({Phase.RUNNING, Phase.STARTING, Phase.BACKOFF})
 
@@ -159,7 +157,7 @@ class Outbox:
         wait = seconds or (QUEUE_SECONDS if queue else SEND_SECONDS)
         expires = now + round(wait * 1000)
         if files := stored_files(message):
-            await self._protect_for(account, files, expires)
+            await self.protect_for(account, files, expires)
             if message.key in account.entries:  # it has come twice meanwhile
                 return await self.send(key, message, seconds, queue=queue)
         made = outgoing_of(key, message, payload, origin, now, expires)
@@ -207,6 +205,13 @@ class Outbox:
         await account.load(journal)
         return account
 
+    async def protect_for(self, account: AccountOutbox, files: list[str], expires: int) -> None:
+        """Protect files; raises ``RemoteError`` if the account has gone meanwhile."""
+        await self._protect(account.key, files, expires)
+        if self.accounts.get(account.key) is not account:
+            text = f"{account.key} is not known, or has no journal any more"
+            raise RemoteError(UNAVAILABLE, text)
+
     def streams(self, key: str) -> bool:
         """Return whether an account shows answers while agents write them."""
         row = self._rows.rows.get(key)
@@ -246,36 +251,6 @@ class Outbox:
         if account is not None:
             account.on_progress(frame)
 
-    async def letters(self, limit: int = MAX_LETTERS) -> list[tuple[str, OutgoingRow]]:
-        """Return the dead letters with the keys of their accounts, oldest first."""
-        await self._intake.wait_until_open(OPEN_SECONDS)
-        journal = self._journal()
-        return [] if journal is None else await journal.letters(limit)
-
-    async def letter(self, id: str) -> tuple[str, OutgoingMessage]:
-        """Return a dead letter and the key of its account; raises ``RemoteError`` for none."""
-        await self._intake.wait_until_open(OPEN_SECONDS)
-        journal = self._journal()
-        found = None if journal is None else await journal.letter(id)
-        if found is None:
-            text = f"no dead letter {id}; `deadletters list` shows them"
-            raise RemoteError(INVALID_REQUEST, text)
-        return found
-
-    async def retry(self, id: str) -> tuple[str, OutgoingRow]:
-        """Retry a dead letter for a day; return its account and row once that is stored."""
-        key, found = await self.letter(id)
-        if not self._intake.is_on(key):
-            raise RemoteError(UNAVAILABLE, f"{key} has no journal, or is not known any more")
-        account, journal = await self.open(key)
-        if found.row.key not in account.entries:
-            now = now_ms()
-            expires = now + round(QUEUE_SECONDS * 1000)
-            await self._protect_for(account, files_of(found), expires)
-        if found.row.key not in account.entries:
-            account.requeue(found, Released(key, found.row.key, now, expires, "queue"))
-        return key, (await wait_for_row(account.entries[found.row.key], journal, queue=True))[0]
-
     def give_up(self, chats: Mapping[str, Collection[str]]) -> tuple[int, int]:
         """Give up waiting messages for some chats of accounts. Returns how many, and how many
         others are under way and not given up.
@@ -284,14 +259,6 @@ class Outbox:
             account.give_up(chats[key]) for key, account in self.accounts.items() if key in chats
         ]
         return sum(given for given, _ in counts), sum(left for _, left in counts)
-
-    async def discard(self, id: str) -> tuple[str, OutgoingRow]:
-        """Discard a dead letter; return its account and row once that is stored."""
-        key, found = await self.letter(id)
-        journal = self._journal()
-        assert journal is not None
-        await store_record(journal, Discarded(key, found.row.key), self._links.flush_soon)
-        return key, found.row
 
     async def wait_for_room(self, account: AccountOutbox) -> None:
         """Wait until few enough messages are unsent to answer more."""
@@ -336,7 +303,7 @@ class Outbox:
         if row.key not in account.entries:
             if found is None or not found.message:
                 return row
-            await self._protect_for(account, files_of(found), record.expires)
+            await self.protect_for(account, files_of(found), record.expires)
         if row.key not in account.entries and found is not None:
             account.requeue(found, record)
         return (await self._wait_for_row(account, row.key, queue=record.origin == "queue"))[0]
@@ -364,13 +331,6 @@ class Outbox:
             if row.phase in WAITED_FOR or (leaving and row.wanted and row.hold is None):
                 return
         raise RemoteError(UNAVAILABLE, self._peers.why_absent(key), retryable=True)
-
-    async def _protect_for(self, account: AccountOutbox, files: list[str], expires: int) -> None:
-        """Protect files; raises ``RemoteError`` if the account has gone meanwhile."""
-        await self._protect(account.key, files, expires)
-        if self.accounts.get(account.key) is not account:
-            text = f"{account.key} is not known, or has no journal any more"
-            raise RemoteError(UNAVAILABLE, text)
 
     async def _protect(self, key: str, files: list[str], expires: int) -> None:
         """Protect stored files as long as a message that needs them may be sent."""

@@ -105,7 +105,7 @@ async def test_what_cannot_be_sent_is_counted_and_becomes_a_dead_letter(
         await until(lambda: life.failed)
         assert life.failed == {reason: 1}
         assert await life.pending() == []
-        ((key, letter),) = await life.outbox.letters()
+        ((key, letter),) = await life.dead_letters.oldest()
         assert (key, letter.key) == (KEY, answer(1))
 
 

@@ -106,7 +106,7 @@ async def test_only_what_a_dead_worker_had_is_in_doubt(
         second.peers.welcome(peer)
         second.outbox.on_welcome(KEY)
         row = await second.send("k")
-        assert (row.state, len(await second.outbox.letters())) == (state, letters)
+        assert (row.state, len(await second.dead_letters.oldest())) == (state, letters)
         assert len(first.calls) + len(second.calls) == calls
 
 

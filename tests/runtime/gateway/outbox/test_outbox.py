@@ -1,4 +1,4 @@
-"""What is accepted, under which key, and what becomes of dead letters."""
+"""What is accepted, and under which key."""
 
 from __future__ import annotations
 
@@ -190,28 +190,6 @@ async def test_what_waits_and_how_attempts_end_is_counted() -> None:
         await until(lambda: not life.outbox.depth)
         figures = life.outbox.figures()
         assert (figures["oldestMs"], figures["attempts"]["blocked"]) == (0, 1)
-
-
-async def test_a_dead_letter_is_tried_again_or_discarded() -> None:
-    async with TaskGroup() as tasks:
-        life = OutboxLife(tasks, MemoryJournal(), lambda call: REFUSED)
-        life.welcome()
-        for key in ("a", "b"):
-            await life.send(key, to=key, queue=True)
-        await until(lambda: life.outbox.attempts["blocked"] == 2)
-        await life.pending()
-        (_, first), (_, second) = await life.outbox.letters()
-        assert (await life.outbox.letter(first.id))[1].row == first
-        life.worker = lambda call: {"sent": [{"id": "p", "chat": "a", "ts": 1}]}
-        await life.outbox.retry(first.id)
-        await until(lambda: life.outbox.attempts["sent"] == 1)
-        await life.outbox.discard(second.id)
-        await life.pending()
-        assert await life.outbox.letters() == []
-        with pytest.raises(RemoteError, match="no dead letter"):
-            await life.outbox.retry(second.id)
-        assert (await life.send("a", to="a")).state == "sent"
-        assert len(life.calls) == 3
 
 
 async def test_an_account_that_leaves_takes_its_callers_with_it() -> None:

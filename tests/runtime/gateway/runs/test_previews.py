@@ -160,7 +160,7 @@ async def test_a_preview_that_was_not_sent_is_no_ones_dead_letter() -> None:
         life.agent.ends(name, final("all"))
         await until(lambda: life.agents.answered)
         assert sends(life)[1:] == [(RUN, "all", "")]
-        assert await life.outbox.letters() == []
+        assert await life.dead_letters.oldest() == []
         assert life.shown == []
 
 
