@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from ipc.calls import Waiter
+from ipc.errors import RemoteError
 from ipc.frames.data import SendProgress
 from ipc.frames.status import AccountStatus
+from ipc.frames.words import UNAVAILABLE
 from ipc.identity.peer import PeerProof
 from runtime.config.access_policy import AccessPolicy
 from runtime.config.sessions import QueueConfig, QueueMode
@@ -49,6 +51,13 @@ Verdict = Exception | dict[str, Any] | None  # an error, a result, or nothing ye
 def done(id: str = "p1", parts: int = 1) -> dict[str, Any]:
     """Return the answer of a worker whose platform has accepted the message."""
     return {"sent": [{"id": f"{id}.{number}", "chat": "ada", "ts": 5} for number in range(parts)]}
+
+
+def refusal(retryable: bool = True, after: int | None = None, **details: Any) -> RemoteError:
+    """Return the answer of a worker whose platform does not accept the message now."""
+    return RemoteError(
+        UNAVAILABLE, "not now", details=details, retryable=retryable, retry_after_ms=after
+    )
 
 
 class OutboxLife:

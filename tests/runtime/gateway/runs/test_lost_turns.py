@@ -28,10 +28,9 @@ from runtime.gateway.journal.records import Arrived, Kept, Outcome
 from runtime.gateway.runs import lifecycle
 from runtime.gateway.runs.links import TurnTaking
 from runtime.gateway.runs.turns import TurnLink
-from tests.runtime.gateway.outbox.test_account import refusal
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, HeldJournal
-from tests.support.outbox_life import OutboxLife, done
+from tests.support.outbox_life import OutboxLife, done, refusal
 from tests.support.runs_life import AGENT
 from tests.support.runs_life import KEY as AGENT_KEY
 from workers.agent import Delta, Final, Notice, Turn
