@@ -9,7 +9,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from ipc.identity.peer import PeerProof
-from ipc.zeromq.link import Dealer, Router
+from ipc.zeromq.dealer import Dealer
+from ipc.zeromq.router import Router
 
 COUNT = 10_000
 

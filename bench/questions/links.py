@@ -18,7 +18,7 @@ from bench.questions.rounds import times
 from bench.systems.link_echo import PROOF
 from bench.systems.programs import module
 from bench.tied import spawn
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from tests.support.short_directory import ShortDirectory
 
 MESSAGE = b"x" * 200

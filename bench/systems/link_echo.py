@@ -12,7 +12,7 @@ from typing import cast
 import uvloop
 
 from ipc.identity.peer import PeerProof
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 
 PROOF = PeerProof(b"of both ends")
 

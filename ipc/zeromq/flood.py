@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ipc.memory import trim_heap
 from ipc.procfs import rss_bytes
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 
 LIMIT_BYTES = 64 * 1024 * 1024
 PEER_BYTES = 256 * 1024  # a worker's credit: it may have sent so much that is not read yet

@@ -17,20 +17,15 @@ from pathlib import Path
 import zmq
 
 from ipc.endpoints import BINDING_SUFFIX_BYTES, check_path
-from ipc.errors import EndpointError
+from ipc.errors import EndpointError, FrameError
 from ipc.socket_files import SocketIdentity, identity
 
 HWM = 1000  # messages per peer and direction
+OVERHEAD_BYTES = 64  # a message costs the budget this much more, or empty ones were free
 BYTE_BUDGET = 128 * 1024  # read per loop turn, so that a flood leaves others their turn
 MAX_BYTES = 2 * 1024 * 1024  # of one message; a peer that sends a larger one is disconnected
 BACKLOG = 512  # connections that wait; a worker that finds no room tries again soon
 BACKLOG_SHARE = 16  # at most this part of the open files, because ZeroMQ takes all of them at once
-# The pause between two tries to connect doubles: 200 peers of a stopped gateway that tried every
-# 10 ms took 0.4 of a core.
-RECONNECT_MS = 10
-RECONNECT_MAX_MS = 160
-HEARTBEAT_MS = 1000
-SILENCE_MS = 3000
 
 OnError = Callable[[Exception], None]
 
@@ -152,6 +147,11 @@ def bind(socket: zmq.Socket[bytes], path: Path) -> SocketIdentity | None:
         beside.unlink(missing_ok=True)
         raise EndpointError(f"{path}: {error.strerror}") from None
     return identity(path)
+
+
+def too_large(body: bytes, most: int) -> FrameError:
+    """Return the error for a message that the other end would not take."""
+    return FrameError(f"message of {len(body)} bytes, at most {most} go")
 
 
 def backlog() -> int:

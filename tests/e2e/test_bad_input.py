@@ -14,7 +14,7 @@ from websockets.asyncio.client import unix_connect
 from ipc.errors import RemoteError
 from ipc.frames.data import DataHello, Messages, encode
 from ipc.identity.peer import PeerCredentials
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import PATIENCE

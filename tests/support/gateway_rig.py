@@ -31,7 +31,7 @@ from ipc.frames.websocket import Event
 from ipc.identity.peer import PeerProof
 from ipc.websocket.client import Client
 from ipc.websocket.young_slots import YoungSlots
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.parts import GatewayParts
 from tests.support.short_directory import ShortDirectory

@@ -11,7 +11,8 @@ from typing import Any
 import zmq
 
 from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer
-from ipc.zeromq.link import Dealer, Router
+from ipc.zeromq.dealer import Dealer
+from ipc.zeromq.router import Router
 
 SECRET = b"secret of the rig"
 PROOF = PeerProof(SECRET)

@@ -14,7 +14,7 @@ from websockets.asyncio.server import serve
 from ipc.frames import control
 from ipc.frames.bootstrap import GatewayBoot, WorkerBoot
 from ipc.identity.peer import PeerCredentials, peer_name
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes import zygote_check

@@ -17,7 +17,7 @@ from ipc.endpoints import SocketPaths
 from ipc.frames import control, data
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.identity.peer import PeerProof
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from tests.support.controllable_channel import ControllablePlugin
 from tests.support.until import PATIENCE
 from workers.process.worker import main

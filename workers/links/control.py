@@ -42,7 +42,7 @@ from ipc.frames.control import (
     encode,
 )
 from ipc.identity.peer import PeerCredentials, peer_name
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 
 LEAST_SECONDS = 0.001  # of a prompt that has expired; 0 is one that never does
 LAST_BEAT_MS = 100  # for the last beat to be sent: its counts are the final ones

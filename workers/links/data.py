@@ -35,7 +35,7 @@ from ipc.frames.data import (
     encode,
 )
 from ipc.identity.peer import PeerCredentials, peer_name
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 from workers.links.answers import AnswerFrame, AnswerQueue, progress_of
 from workers.links.backlog import Backlog
 from workers.links.positions import Positions

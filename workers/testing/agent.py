@@ -36,7 +36,7 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerProof
 from ipc.nesting import decode_json
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from workers.agent import Delta, Turn, TurnEvent, TurnOutcome
 from workers.testing.agent_process import AgentProcess
 from workers.testing.loop_thread import PATIENCE, LoopThread, wait_until

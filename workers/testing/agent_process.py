@@ -21,7 +21,7 @@ import msgspec
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import Beat, StatusPatch, WorkerReady, decode_from_worker
 from ipc.identity.peer import PeerProof
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from workers.testing.loop_thread import PATIENCE, PAUSE
 
 LENGTH = struct.Struct("!I")

@@ -39,7 +39,7 @@ from ipc.frames.data import (
 from ipc.frames.status import LinkReport
 from ipc.identity.peer import parse_peer
 from ipc.zeromq.flood import FloodGuard
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from runtime.gateway.accounts.account_calls import (
     AccountCalls,
     NotAsked,

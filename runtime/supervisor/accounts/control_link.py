@@ -19,7 +19,7 @@ from ipc.frames import control
 from ipc.frames.words import ALIVE, Phase
 from ipc.identity.peer import PeerProof, parse_peer, peer_name
 from ipc.zeromq.flood import FloodGuard
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.lifecycle import Ready, Waiting
 

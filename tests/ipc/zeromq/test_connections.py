@@ -13,7 +13,7 @@ import zmq
 
 from ipc.procfs import rss_bytes
 from ipc.zeromq import binding, connection_table, connections, handshakes
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from tests.support.links import PEER, CountingProof, FrameList, LinkRig, closing, credentials
 from tests.support.until import PATIENCE, until
 from tests.support.zmtp import RawPeer, greeting, hello, initiate, message

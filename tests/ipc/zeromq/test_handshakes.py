@@ -10,7 +10,7 @@ import zmq
 
 from ipc.zeromq import handshakes
 from ipc.zeromq.connections import Connections
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from tests.support.links import PEER, CountingProof, FrameList, LinkRig, closing, credentials
 from tests.support.until import until
 

@@ -1,4 +1,4 @@
-"""What is inherited is corrected, piece by piece; e2e/test_inherited_environment.py has the whole."""
+"""What is inherited is corrected, piece by piece; the whole is in test_inherited_environment.py."""
 
 from __future__ import annotations
 

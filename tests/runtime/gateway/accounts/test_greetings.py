@@ -10,7 +10,7 @@ import pytest
 
 from ipc.errors import PeerGone
 from ipc.frames.data import AccountIdentity, Ack, Answer, Call, Mark, Messages, Refused, Welcome
-from ipc.zeromq.link import Router
+from ipc.zeromq.router import Router
 from tests.support.gateway_rig import (
     INBOUND_ADDRESSED,
     Worker,

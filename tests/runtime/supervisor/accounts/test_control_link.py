@@ -14,7 +14,7 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.words import Phase
 from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer, peer_name
 from ipc.zeromq import connection_rate
-from ipc.zeromq.link import Dealer
+from ipc.zeromq.dealer import Dealer
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.lifecycle import Exit, Start, Stop

@@ -1,7 +1,7 @@
-"""Links processes over ZeroMQ: a ``Router``, to which many peers connect, and a ``Dealer``.
+"""Serves a link: authenticates the peers that connect, reads their messages and sends to each.
 
 Both ends may start and restart in any order. A message is one body; its meaning is defined in
-``ipc.frames.data`` and ``ipc.frames.control``.
+``ipc.frames.data`` and ``ipc.frames.control``. The peers' end is ``ipc.zeromq.dealer``.
 """
 
 from __future__ import annotations
@@ -11,33 +11,26 @@ from collections.abc import Callable
 
 import zmq
 
-from ipc.endpoints import check_path, socket_path
+from ipc.endpoints import socket_path
 from ipc.errors import FrameError, PeerGone
-from ipc.identity.peer import PeerCredentials, PeerProof
+from ipc.identity.peer import PeerProof
 from ipc.zeromq.binding import Binding
 from ipc.zeromq.connection_rate import ConnectionRate
 from ipc.zeromq.handshakes import DOMAIN, Handshakes
 from ipc.zeromq.routing_ids import RoutingIds
 from ipc.zeromq.socket import (
     BYTE_BUDGET,
-    HEARTBEAT_MS,
     HWM,
     MAX_BYTES,
-    RECONNECT_MAX_MS,
-    RECONNECT_MS,
-    SILENCE_MS,
+    OVERHEAD_BYTES,
     OnError,
     Socket,
+    too_large,
 )
-
-OVERHEAD_BYTES = 64  # a message costs the budget this much more, or empty ones were free
 
 _NOBLOCK = int(zmq.NOBLOCK)
 _SNDMORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _RCVMORE = int(zmq.RCVMORE)
-_EVENTS = int(zmq.EVENTS)
-_POLLIN = int(zmq.POLLIN)
-_POLLOUT = int(zmq.POLLOUT)
 
 
 class Router(Socket):
@@ -163,7 +156,7 @@ class Router(Socket):
         if self.closed:
             raise _gone(peer)
         if len(body) > self.max_bytes:
-            raise _too_large(body, self.max_bytes)
+            raise too_large(body, self.max_bytes)
         routing_id = self._peers.ids.get(peer)
         if routing_id is None:
             raise _gone(peer)
@@ -276,118 +269,5 @@ class Router(Socket):
         return sum(map(len, rest))
 
 
-class Dealer(Socket):
-    """The connecting end, one peer of a ``Router``, which reconnects after any restart.
-
-    An empty body is the router's greeting: the connection is new, and messages sent on an earlier
-    one may be lost. ``credentials`` are those of one worker; of two processes with the same ones
-    the router accepts the later. Messages sent without a router wait here, up to ``hwm``. After a
-    refusal of the credentials it does not try again.
-    """
-
-    def __init__(
-        self,
-        address: str,
-        credentials: PeerCredentials,
-        on_frame: Callable[[bytes], None],
-        *,
-        on_writable: Callable[[], None] | None = None,
-        hwm: int = HWM,
-        byte_budget: int = BYTE_BUDGET,
-        max_bytes: int = MAX_BYTES,
-        on_error: OnError | None = None,
-        linger_ms: int = 0,
-    ) -> None:
-        super().__init__(
-            zmq.DEALER,
-            hwm=hwm,
-            byte_budget=byte_budget,
-            max_bytes=max_bytes,
-            on_error=on_error,
-            linger_ms=linger_ms,
-        )
-        self._on_frame = on_frame
-        self._on_writable = on_writable
-        self._full = False
-        self._open()
-        self._set_options(credentials, heartbeats=not address.startswith("ipc:"))
-        try:
-            check_path(socket_path(address))
-            self._socket.connect(address)
-        except BaseException:
-            self.close()
-            raise
-        self._watch()
-
-    def _set_options(self, credentials: PeerCredentials, *, heartbeats: bool) -> None:
-        """Set credentials and pace of reconnecting.
-
-        A unix socket needs no heartbeats: the kernel reports at once that the process behind it has
-        ended. A process that is only stopped loses nothing as long as the connection is kept.
-        """
-        socket = self._socket
-        socket.setsockopt(zmq.PLAIN_USERNAME, credentials.name.encode())
-        socket.setsockopt(zmq.PLAIN_PASSWORD, credentials.token.encode())
-        socket.setsockopt(zmq.ROUTING_ID, credentials.routing_id)
-        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        if heartbeats:
-            socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-            socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
-
-    def send(self, body: bytes) -> bool:
-        """Queue ``body``; return ``False`` when the queue is full: ``on_writable`` follows once."""
-        if self.closed:
-            return False
-        if len(body) > self.max_bytes:
-            raise _too_large(body, self.max_bytes)
-        try:
-            self._send(body, _NOBLOCK)
-        except zmq.Again:
-            self._full = True
-            return False
-        finally:
-            self._schedule_read()
-        return True
-
-    def _read(self, budget_bytes: int) -> bool:
-        recv, on_frame = self._recv, self._on_frame
-        while budget_bytes > 0:
-            try:
-                body = recv(_NOBLOCK)
-            except zmq.Again:
-                break
-            budget_bytes -= len(body) + OVERHEAD_BYTES
-            try:
-                on_frame(body)
-            except Exception as error:  # noqa: BLE001 - handed to on_error; the drain must go on
-                self._report_error(error)
-            if self.closed:
-                return True
-        if self._full and self._notify_writable():
-            return self.closed
-        return self.closed or budget_bytes > 0
-
-    def _notify_writable(self) -> bool:
-        """Report room in the queue, if there is any; return whether to check the socket again.
-
-        Querying or sending may consume the edge of messages that arrived meanwhile.
-        """
-        events = int(self._socket.getsockopt(_EVENTS))
-        if not events & _POLLOUT:
-            return bool(events & _POLLIN)
-        self._full = False
-        if self._on_writable is not None:
-            try:
-                self._on_writable()
-            except Exception as error:  # noqa: BLE001 - as for on_frame
-                self._report_error(error)
-        return True
-
-
 def _gone(peer: bytes) -> PeerGone:
     return PeerGone(peer.decode(errors="replace"), maybe_executed=False)
-
-
-def _too_large(body: bytes, most: int) -> FrameError:
-    return FrameError(f"message of {len(body)} bytes, at most {most} go")
