@@ -26,6 +26,7 @@ from runtime.config.commands import for_runtime
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
+from runtime.supervisor.assembly import Setting
 from runtime.supervisor.background import run_optional
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable, address
@@ -39,7 +40,7 @@ from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.limits import enable_groups
 from runtime.supervisor.reload import reread_soon
 from runtime.supervisor.status import summary
-from runtime.supervisor.supervisor import Setting, Supervisor
+from runtime.supervisor.supervisor import Supervisor
 from runtime.supervisor.systemd import Notifier
 
 PACE = 1.0  # seconds: faster changes are reported to the service manager once

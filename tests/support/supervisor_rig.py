@@ -17,9 +17,10 @@ from runtime.config.load import Loaded, load_text
 from runtime.config.places import Places
 from runtime.supervisor import status
 from runtime.supervisor.api.table import dispatch
+from runtime.supervisor.assembly import Setting
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.reload import apply_config
-from runtime.supervisor.supervisor import Setting, Supervisor
+from runtime.supervisor.supervisor import Supervisor
 from tests.support.players import PlayedLauncher, PlayedLogs
 from tests.support.short_directory import ShortDirectory
 from tests.support.until import PATIENCE, until
