@@ -19,7 +19,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ipc", "workers", "runtime", "ops")
 # What other people's packages call: plugins, agents, the tests of channels.
-PUBLIC = re.compile(r"workers/(plugin|agent|messages|errors|secrets)\.py|workers/testing/")
+PUBLIC = re.compile(
+    r"workers/(plugin|agent|messages|errors|secrets|media/interface)\.py|workers/testing/"
+)
 IMPORTED = re.compile(r"(?:[\w.]+:)?(?:\w+\.)*(\w+)")  # ``package.module:name``, or the name alone
 # Decorators that only change how a function is called; any other one registers it.
 PLAIN = re.compile(

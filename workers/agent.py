@@ -24,10 +24,11 @@ from workers.errors import RateLimited as RateLimited
 from workers.errors import Transient as Transient
 from workers.errors import TurnRefused as TurnRefused
 from workers.errors import TurnTooLarge as TurnTooLarge
+from workers.media.interface import MediaFiles
 from workers.messages import MAX_TEXT, Attachment, Chat, Id, Sender
 from workers.plugin import LOCAL as LOCAL
 from workers.plugin import REMOTE as REMOTE
-from workers.plugin import ChildProgram, MediaFiles, unset_fields
+from workers.plugin import ChildProgram, unset_fields
 
 if TYPE_CHECKING:
     import aiohttp  # for a type only, as

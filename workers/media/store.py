@@ -38,7 +38,7 @@ PIECE = 256 * 1024  # bytes that are read and written at once
 
 
 class StoredMedia(msgspec.Struct):
-    """A file that is open for reading (a ``workers.plugin.MediaReader``)."""
+    """A file that is open for reading (a ``workers.media.interface.MediaReader``)."""
 
     fd: int
     name: str | None
