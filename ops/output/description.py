@@ -18,8 +18,30 @@ _SHOWN = 10  # events; `channels events` has them all
 
 def show_description(found: dict[str, Any]) -> None:
     """Print the answer of ``channels.describe`` about one account."""
+    print(clean(found["status"]["account"]))
+    shown = [
+        (name, clean(str(value)))
+        for name, value in _facts(found)
+        if value not in (None, "", 0, "0")
+    ]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        print(filled(f"  {name.ljust(width)}  ", value))
+    print("\nlast events")
+    show_events(found.get("events", [])[-_SHOWN:])
+    print("\nlast log lines")
+    for line in found.get("lines", []):
+        print(log_line(line))
+    if not found.get("lines"):
+        print("none")
+
+
+def _facts(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return what is printed of an account, line by line; an empty value is left out."""
     status = found["status"]
-    facts: list[tuple[str, Any]] = [
+    cells = account_cells(status, time.time())
+    reported = status.get("plugin") or {}
+    return [
         ("kind" if "kind" in found else "channel", found.get("label")),
         ("name", found.get("name")),
         ("identity", found.get("identity")),
@@ -27,10 +49,7 @@ def show_description(found: dict[str, Any]) -> None:
         ("next", for_runtime(found.get("next") or "")),
         ("plugin", found.get("imports")),
         ("interpreter", found.get("python")),
-    ]
-    cells = account_cells(status, time.time())
-    facts += [(column.title, cells[column.title]) for column in ACCOUNT_COLUMNS[1:-1]]
-    facts += [
+        *((column.title, cells[column.title]) for column in ACCOUNT_COLUMNS[1:-1]),
         ("last error", status.get("lastError")),
         ("configuration", _spawned_with(found)),
         *([] if "kind" in found else [("journal", _journal(status))]),
@@ -42,21 +61,8 @@ def show_description(found: dict[str, Any]) -> None:
         ("restarts", status.get("restarts")),
         ("possibly lost", _lost(status)),
         ("log lines dropped", status.get("logDropped")),
+        *((f"plugin {name}", _shown(name, value)) for name, value in reported.items()),
     ]
-    reported = status.get("plugin") or {}
-    facts += [(f"plugin {name}", _shown(name, value)) for name, value in reported.items()]
-    print(clean(status["account"]))
-    shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0, "0")]
-    width = max(len(name) for name, _ in shown)
-    for name, value in shown:
-        print(filled(f"  {name.ljust(width)}  ", value))
-    print("\nlast events")
-    show_events(found.get("events", [])[-_SHOWN:])
-    print("\nlast log lines")
-    for line in found.get("lines", []):
-        print(log_line(line))
-    if not found.get("lines"):
-        print("none")
 
 
 def _journal(status: dict[str, Any]) -> str | None:

@@ -67,9 +67,17 @@ class Metrics:
 
 
 def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
-    """Yield the series of clients, requests, messages and refusals."""
+    """Yield all series, in the order of the answer."""
+    yield from _of_clients(parts)
+    yield from _of_messages(parts)
+    yield from _of_agents(parts)
+    yield from _of_http(parts)
+    yield from _of_journal(parts)
+
+
+def _of_clients(parts: GatewayParts) -> Iterator[Series]:
+    """Yield the series of connections, requests and refusals."""
     hub, server = parts.hub, parts.server
-    data_link, fanout = parts.data_link, parts.fanout
     yield gauge("clients", "Authenticated WebSocket clients.", len(hub.clients))
     yield gauge("connections", "Open WebSockets.", len(server.connections))
     yield gauge("calls_pending", "Pending calls to accounts.", len(parts.calls))
@@ -103,6 +111,11 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     text = "Young connections of a gateway that was killed."
     yield counters("taken_over", text, "outcome", server.taken_over)
     yield counters("refused", "Handshakes refused.", "reason", hub.refused)
+
+
+def _of_messages(parts: GatewayParts) -> Iterator[Series]:
+    """Yield the series of accounts, their messages, and traces of these."""
+    data_link, fanout = parts.data_link, parts.fanout
     yield counter("messages", "Messages of accounts that were passed on.", data_link.messages)
     yield counter("events", "Trunkline's own events, each counted once.", fanout.published)
     yield counter(
@@ -118,9 +131,6 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     yield counters("traces", "Traces of messages.", "outcome", parts.telemetry.counts)
     waits = parts.telemetry.waiting
     yield gauge("traces_waiting", "Messages whose trace is not exported yet.", waits)
-    yield from _of_agents(parts)
-    yield from _of_http(parts)
-    yield from _of_journal(parts)
 
 
 def _of_agents(parts: GatewayParts) -> Iterator[Series]:
