@@ -74,20 +74,10 @@ def _ask_and_do(places: Places, run: Run, *, probe: bool) -> None:
         made = _replacing(asked, manifest, key, accounts[key], directory, _is_running(places))
         _agree_and_do(asked, made, run)
         return
-    fields, hidden = asked.login(manifest, list(questions_of(manifest)), section_of(raw, manifest))
+    login = asked.login(manifest, list(questions_of(manifest)), section_of(raw, manifest))
     agent = asked.choose("Who answers?", SHOWN_AGENTS, KEEP)
-    agent_fields, agent_secrets = asked.fields(AGENTS.get(agent, ()))
-    made = plan(
-        key,
-        fields,
-        hidden,
-        agent,
-        agent_fields,
-        agent_secrets,
-        directory,
-        running=_is_running(places),
-        agents=agents,
-    )
+    of_agent = asked.fields(AGENTS.get(agent, ()))
+    made = plan(key, login, agent, of_agent, directory, running=_is_running(places), agents=agents)
     if _agree_and_do(asked, made, run):
         _print_next_steps(manifest, key)
 
@@ -105,7 +95,7 @@ def _replacing(
     again, elsewhere = secrets_again(manifest, key, configured, directory)
     for line in elsewhere:
         print(clean(f"  {line}"))
-    _, hidden = asked.login(manifest, again, configured)
+    hidden = asked.login(manifest, again, configured).secret
     if not hidden:
         raise OperatorError(f"{key} is unchanged: nothing was done")
     return plan_replacement(key, hidden, directory, running=running)

@@ -11,6 +11,7 @@ from ops.actions.login_check import ask_platform
 from ops.actions.setup_plan import (
     NEXT,
     ON,
+    Answers,
     SetupQuestion,
     WrongSecret,
     describe_refusal,
@@ -81,8 +82,8 @@ class SetupDialog:
         self,
         questions: Sequence[SetupQuestion],
         wrong_secret: WrongSecret = lambda name, value: None,
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """Ask several questions; return the plain answers and the secret ones.
+    ) -> Answers:
+        """Ask several questions; return the answers.
 
         ``wrong_secret`` checks the format of each typed secret.
         """
@@ -92,28 +93,28 @@ class SetupDialog:
             answer = self.ask(question, form_check(question, wrong_secret))
             if answer:
                 (hidden if question.secret else seen)[question.name] = answer
-        return seen, hidden
+        return Answers(seen, hidden)
 
     def login(
         self, manifest: Manifest, questions: Sequence[SetupQuestion], around: Mapping[str, Any]
-    ) -> tuple[dict[str, str], dict[str, str]]:
+    ) -> Answers:
         """Return the answers as ``fields`` does, once the platform takes them, or the person does.
 
         ``around`` are the fields that the account has beside them.
         """
         for _ in range(TRIES):
-            seen, hidden = self.fields(questions, manifest.wrong_secret)
-            if not (self._probe and hidden):
-                return seen, hidden
+            typed = self.fields(questions, manifest.wrong_secret)
+            if not (self._probe and typed.secret):
+                return typed
             print(clean(f"  Asking {manifest.label}…"), flush=True)
-            answer = ask_platform(manifest, {**around, **seen, **hidden})
+            answer = ask_platform(manifest, {**around, **typed.plain, **typed.secret})
             if answer is None or answer.outcome == "right":
                 print(clean(f"  It is {answer.words}." if answer else "  It cannot be asked."))
-                return seen, hidden
+                return typed
             print(clean(f"  {describe_refusal(manifest.label, answer)}"))
             if (
                 self.choose("What now?", NEXT[answer.outcome], next(iter(NEXT[answer.outcome])))
                 == ON
             ):
-                return seen, hidden
+                return typed
         raise OperatorError(f"{manifest.label} took none of it: nothing was done")

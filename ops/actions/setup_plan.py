@@ -48,6 +48,14 @@ class Plan(msgspec.Struct, frozen=True):
     commands: list[list[str]]
 
 
+@hide_fields("secret")
+class Answers(msgspec.Struct, frozen=True):
+    """What a person has typed for several fields: the plain ones and the secret ones, by name."""
+
+    plain: Mapping[str, str] = {}
+    secret: Mapping[str, str] = {}
+
+
 # What is asked of each kind of agent.
 AGENTS: Mapping[str, Sequence[SetupQuestion]] = {
     "echo": (),
@@ -110,11 +118,9 @@ def questions_of(manifest: Manifest) -> Iterator[SetupQuestion]:
 
 def plan(
     key: str,
-    fields: Mapping[str, str],
-    secret_fields: Mapping[str, str],
+    login: Answers,
     agent: str,
-    agent_fields: Mapping[str, str],
-    agent_secrets: Mapping[str, str],
+    of_agent: Answers,
     directory: Path,
     *,
     running: bool,
@@ -122,6 +128,7 @@ def plan(
 ) -> Plan:
     """Return the plan for the answers of a setup.
 
+    ``login`` are the fields of the account, ``of_agent`` those of the chosen kind of agent.
     ``directory`` is for the files with secrets, ``running`` whether there is a daemon, ``agents``
     the ids that are taken.
     """
@@ -134,16 +141,16 @@ def plan(
             yield f"{name}={json.dumps({'source': 'file', 'id': str(path)})}"
 
     commands = [] if running else [["up", "--detach"]]
-    own = [f"{name}={value}" for name, value in fields.items()]
+    own = [f"{name}={value}" for name, value in login.plain.items()]
     if agent == NOBODY:
         own.append("agent=none")
     elif agent != KEEP:
         agent_id = _free(AGENT, agents)
-        shown = [f"{name}={_value(agent, name, value)}" for name, value in agent_fields.items()]
-        more = hidden(f"agent:{agent_id}", agent_secrets)
+        shown = [f"{name}={_value(agent, name, value)}" for name, value in of_agent.plain.items()]
+        more = hidden(f"agent:{agent_id}", of_agent.secret)
         commands.append(["agents", "add", agent_id, f"kind={agent}", *shown, *more])
         own.append(f"agent={agent_id}")
-    commands.append(["channels", "add", key, *own, *hidden(key, secret_fields)])
+    commands.append(["channels", "add", key, *own, *hidden(key, login.secret)])
     commands.append(["wait", key, "--for", "running"])
     return Plan(secrets, commands)
 

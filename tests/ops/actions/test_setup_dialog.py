@@ -10,7 +10,7 @@ import pytest
 
 from ops.actions.keyboard import Keyboard
 from ops.actions.setup_dialog import TRIES, SetupDialog
-from ops.actions.setup_plan import SetupQuestion
+from ops.actions.setup_plan import Answers, SetupQuestion
 from ops.exits import OperatorError
 
 NAME = SetupQuestion("name", "Name (of the account)", "main")
@@ -75,10 +75,10 @@ def test_a_choice_is_shown_with_its_meanings(
 
 def test_answers_are_sorted_into_plain_and_secret_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with typed("ann", "wrong", "right") as dialog:
-        plain, secret = dialog.fields(
+        answers = dialog.fields(
             [NAME, TOKEN], lambda name, value: "is wrong" if value == "wrong" else None
         )
-    assert (plain, secret) == ({"name": "ann"}, {"token": "right"})
+    assert answers == Answers({"name": "ann"}, {"token": "right"})
     said = capsys.readouterr().out
     assert "  From the platform. It is not shown while you type.\n" in said
     assert "  Token is wrong\n" in said

@@ -11,6 +11,7 @@ from ops.actions.setup_plan import (
     AGENTS,
     KEEP,
     SHOWN_AGENTS,
+    Answers,
     SetupQuestion,
     existing_agents,
     form_check,
@@ -32,13 +33,9 @@ WAIT = ["wait", "irc:a", "--for", "running"]
 
 
 def made(agent: str = KEEP, **more: Any) -> list[list[str]]:
-    agent_fields = more.pop("agent_fields", {})
-    agent_secrets = more.pop("agent_secrets", {})
-    fields, secrets = {"nick": "bot"}, more.pop("secrets", {})
-    return plan(
-        "irc:a", fields, secrets, agent, agent_fields, agent_secrets, HIDDEN,
-        running=True, **more,
-    ).commands  # fmt: skip
+    of_agent = Answers(more.pop("agent_fields", {}))
+    login = Answers({"nick": "bot"})
+    return plan("irc:a", login, agent, of_agent, HIDDEN, running=True, **more).commands
 
 
 def test_an_account_that_is_answered_as_others_are() -> None:
@@ -78,11 +75,10 @@ def test_the_chosen_agent_is_added(agent: str, more: Any, commands: list[list[st
 
 
 def test_no_secret_stands_in_a_command() -> None:
-    found = plan(
-        "telegram:a", {}, {"botToken": "hush"}, "openai", {"model": "m"}, {"apiKey": "hush2"},
-        HIDDEN, running=False,
-    )  # fmt: skip
-    assert "hush" not in str(found.commands)
+    login = Answers({}, {"botToken": "hush"})
+    of_agent = Answers({"model": "m"}, {"apiKey": "hush2"})
+    found = plan("telegram:a", login, "openai", of_agent, HIDDEN, running=False)
+    assert "hush" not in f"{found.commands} {login} {of_agent}"
     assert found.secrets == {
         HIDDEN / "telegram.a.botToken": "hush",
         HIDDEN / "agent.main.apiKey": "hush2",
