@@ -1,4 +1,4 @@
-"""Monitors the connections of a bound socket, and ends those that may not stay.
+"""Monitors the connections of a bound socket, and ends unauthenticated or replaced ones.
 
 ZeroMQ reports opened and closed connections on a monitor socket. It has no call that ends one, but
 the descriptor is ours: after shutdown(2) on it ZeroMQ reads the end and frees the connection.

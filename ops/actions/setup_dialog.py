@@ -98,7 +98,7 @@ class SetupDialog:
     def login(
         self, manifest: Manifest, questions: Sequence[SetupQuestion], around: Mapping[str, Any]
     ) -> Answers:
-        """Return the answers as ``fields`` does, once the platform takes them, or the person does.
+        """Ask for a login until the platform accepts it or the person insists; return the answers.
 
         ``around`` are the fields that the account has beside them.
         """

@@ -18,7 +18,7 @@ LOGS = "Trunkline's logs are files"
 
 
 def carry_diagnostics(draft: Draft, fields: Any) -> None:
-    """Translate ``diagnostics``: of it traces come along, as ``gateway.telemetry``."""
+    """Translate the traces of ``diagnostics`` to ``gateway.telemetry``; report all other fields."""
     off = isinstance(fields, Mapping) and fields.get("enabled") is False
 
     def otel(draft: Draft, place: FieldPlace, value: Any) -> None:

@@ -112,7 +112,7 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
     helpers = {"reporting a failed start": partial(report_failed_start, parts.gateway, write_error)}
     if parts.notifier.wanted:
         helpers["reporting to the service manager"] = partial(report_to_service_manager, parts)
-    beside = [asyncio.create_task(_help(parts, name, work)) for name, work in helpers.items()]
+    beside = [asyncio.create_task(_run_beside(parts, name, work)) for name, work in helpers.items()]
     try:
         return await supervisor.run(lambda: _announce(options, parts))
     except ConfigError as error:
@@ -126,8 +126,12 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
             task.cancel()
 
 
-async def _help(parts: Parts, name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Call ``work`` once this task runs: a task that is cancelled before has made no coroutine."""
+async def _run_beside(parts: Parts, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Run ``work()`` beside the supervisor; log its exception.
+
+    It is called only here: a task that is cancelled before it runs would leave a coroutine that
+    nothing awaits.
+    """
     await run_optional(name, parts.background.run_permanent(name, work()))
 
 

@@ -46,7 +46,7 @@ class OwnFiles:
         self._places = places
 
     def check(self) -> None:
-        """Lock, link and reopen files that were renamed or removed."""
+        """Lock again, link again and open again what was renamed or removed."""
         before, self.warnings = self.warnings, self._instance.ensure_locks()
         for warning in self.warnings:
             if warning not in before:

@@ -1,4 +1,4 @@
-"""Connects a worker to the supervisor: hello, ready, beats and status up, orders down.
+"""Connects a worker to the supervisor: hello, ready, beats and status up, requests down.
 
 Frames are small and rare, as the supervisor carries no chat. The last state is kept and sent
 again as a whole when the link has lost a frame.

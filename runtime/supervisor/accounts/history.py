@@ -81,7 +81,7 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def kind(self) -> int:
-        """What it has in common with repetitions of it."""
+        """A hash that is equal for events that differ only in time: repetitions of one."""
         ended = self.exit, self.exit_cause
         return hash((self.phase, self.cause, self.text, *ended, self.by, self.note))
 
