@@ -20,7 +20,7 @@ def test_the_close_codes_that_are_sent_are_explained_and_no_others() -> None:
         for path in (ROOT / folder).rglob("*.py")
         for code in SENT.findall(path.read_text())
     }
-    sent |= set(SENT.findall((ROOT / "runtime/gateway/pairing.py").read_text()))
+    sent |= set(SENT.findall((ROOT / "runtime/gateway/device_pairing.py").read_text()))
     assert {"1008", "1012", "4001"} <= sent, "nothing is found any more"
     assert sent - explained == set()
     assert explained - sent == {"1009"}, "the library sends it, for a frame that is too large"

@@ -41,7 +41,7 @@ from runtime.gateway.clients.hello import hello
 from runtime.gateway.clients.long_requests import LongRequests
 from runtime.gateway.clients.method_table import TEXT_BYTES
 from runtime.gateway.clients.repeated import RepeatedRequests
-from runtime.gateway.pairing import on_node_connected
+from runtime.gateway.device_pairing import on_node_connected
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.stability import is_news
 

@@ -37,12 +37,12 @@ from runtime.gateway.access.refusals import (
 from runtime.gateway.access.request_headers import headers_of_websocket
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR, covers
 from runtime.gateway.access.throttle import DEVICE, SHARED
-from runtime.gateway.devices.devices import Issued
-from runtime.gateway.pairing import (
+from runtime.gateway.device_pairing import (
     announce_device_decision,
     announce_device_request,
     device_named,
 )
+from runtime.gateway.devices.devices import Issued
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.supervisor_link import send_note
 

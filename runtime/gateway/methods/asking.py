@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from runtime.gateway.clients.method_table import Function
-from runtime.gateway.pairing import device_named
+from runtime.gateway.device_pairing import device_named
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import shown_name
 from runtime.gateway.supervisor_link import ASK_SECONDS, send_note

@@ -18,10 +18,10 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.device_pairing import announce_device_decision, device_named, invalidate
 from runtime.gateway.devices.devices import Devices, PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
 from runtime.gateway.methods.asking import changes, claimed, person_behind
-from runtime.gateway.pairing import announce_device_decision, device_named, invalidate
 from runtime.gateway.parts import GatewayParts
 
 log = structlog.get_logger("gateway.devices")

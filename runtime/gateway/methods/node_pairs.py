@@ -15,15 +15,15 @@ from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.scopes import NODE, PAIRING
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import TEXT_BYTES, Repeat, method
-from runtime.gateway.devices.nodes import NodeRequest, Nodes, lacks
-from runtime.gateway.devices.registry import Surface
-from runtime.gateway.methods.asking import changes
-from runtime.gateway.pairing import (
+from runtime.gateway.device_pairing import (
     announce_node_decision,
     announce_node_request,
     device_named,
     invalidate,
 )
+from runtime.gateway.devices.nodes import NodeRequest, Nodes, lacks
+from runtime.gateway.devices.registry import Surface
+from runtime.gateway.methods.asking import changes
 from runtime.gateway.parts import GatewayParts
 
 log = structlog.get_logger("gateway.nodes")

@@ -18,10 +18,10 @@ from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.hello import surface_urls
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.device_pairing import device_named
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.http.canvas_host import TICKET_SECONDS
 from runtime.gateway.methods.asking import changes, claimed
-from runtime.gateway.pairing import device_named
 from runtime.gateway.parts import GatewayParts
 
 INVOKE_MS = 30_000

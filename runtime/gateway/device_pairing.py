@@ -1,4 +1,4 @@
-"""Announces pairings to clients, and closes connections whose pairing has ended."""
+"""Announces pairings of devices and nodes to clients, and closes connections whose pairing ended."""
 
 from __future__ import annotations
 

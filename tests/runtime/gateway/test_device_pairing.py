@@ -6,7 +6,7 @@ import msgspec
 
 from ipc.frames.websocket import Event
 from runtime.gateway.access.scopes import NODE
-from runtime.gateway.pairing import announce_device_decision, invalidate
+from runtime.gateway.device_pairing import announce_device_decision, invalidate
 from tests.support.devices import Key, node, paired
 from tests.support.gateway_rig import gateway_rig
 
