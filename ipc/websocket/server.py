@@ -24,6 +24,7 @@ from websockets.server import ServerProtocol
 from ipc.memory import FreedMemory
 from ipc.socket_files import SocketIdentity, bind_private, identity
 from ipc.websocket.accepting import Acceptor
+from ipc.websocket.back_pressure import BackPressure
 from ipc.websocket.connection import CLOSE_SECONDS, Connection
 from ipc.websocket.demux import DemuxConnection, Limits, is_loopback
 from ipc.websocket.http_socket import HttpSocket
@@ -34,7 +35,6 @@ from ipc.websocket.tls_handshakes import TlsHandshake, TlsHandshakes
 from ipc.websocket.unread import UnreadOutput
 from ipc.websocket.young_sockets import NoSlots, SlotSource, YoungSockets
 
-PATIENCE = 0.25  # seconds between two checks of clients that are behind
 # What the library does itself with a connection: one sweep pings all, instead of a task for each.
 _OF_LIBRARY: dict[str, Any] = {"ping_interval": None, "max_queue": None}
 FREED_BYTES = 8 * 1024 * 1024  # of clients that were cut off, after which memory is given back
@@ -95,8 +95,7 @@ class Server:
         self.undecided: set[DemuxConnection] = set()
         self._closing: tuple[int, str] | None = None
         self._waiting: list[SendingConnection] = []
-        self._behind: dict[SendingConnection, int] = {}  # what each had unread at the last check
-        self._patience: asyncio.TimerHandle | None = None
+        self._pressure = BackPressure(lambda: len(self.connections), self.flush_soon)
         self._due: asyncio.Handle | None = None  # the write at the end of this turn
         self._uids: frozenset[int] | None = None
         self._unix: Path | None = None
@@ -214,15 +213,12 @@ class Server:
     def on_behind(self, connection: SendingConnection) -> None:
         """Hold producers back for a client that has not read what fills its buffers."""
         self.unread.on_behind(connection)
-        self._behind[connection] = connection.buffered_bytes
-        if self._patience is None:
-            self._patience = self._loop.call_later(PATIENCE, self._refresh_behind)
+        self._pressure.on_behind(connection)
 
     def on_caught_up(self, connection: SendingConnection) -> None:
         """Handle that a client has read; when no other is behind, producers may go on."""
         self.unread.on_caught_up(connection)
-        if self._behind.pop(connection, None) is not None and not self._behind:
-            self._end_patience()
+        self._pressure.on_caught_up(connection)
 
     @property
     def held_bytes(self) -> int:
@@ -232,30 +228,7 @@ class Server:
     @property
     def patient(self) -> bool:
         """True while producers should hold back."""
-        return bool(self._behind)
-
-    def _refresh_behind(self) -> None:
-        """Hold producers back while most clients are behind and reading.
-
-        Then more comes than can be read here at all; for a few slow ones among others no
-        producer waits longer.
-        """
-        self._behind = {
-            each: left
-            for each, before in self._behind.items()
-            if (left := each.buffered_bytes) < before
-        }
-        if self._behind and 2 * len(self._behind) >= len(self.connections):
-            self._patience = self._loop.call_later(PATIENCE, self._refresh_behind)
-        else:
-            self._end_patience()
-
-    def _end_patience(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._behind.clear()
-        self.flush_soon()
+        return bool(self._pressure)
 
     def admit_socket(self, connection: DemuxConnection) -> bool:
         """Count a new socket; return false when it must be closed at once."""
@@ -325,8 +298,7 @@ class Server:
         self.stop_accepting()
         self._ping_timer.cancel()
         self._freed.close()
-        if self._patience is not None:
-            self._patience.cancel()
+        self._pressure.close()
         if self._young is not None:
             self._young.close()
         if self._handshakes is not None:

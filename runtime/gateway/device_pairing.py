@@ -1,4 +1,4 @@
-"""Announces pairings of devices and nodes to clients, and closes connections whose pairing ended."""
+"""Announces pairings of devices and nodes to clients, and closes connections that lost theirs."""
 
 from __future__ import annotations
 
