@@ -82,7 +82,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
 async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ipc.websocket.server.PATIENCE", 30.0)
+    monkeypatch.setattr("ipc.websocket.back_pressure.CHECK_SECONDS", 30.0)
     async with gateway_rig(limits={"bufferedBytes": 65536}) as rig:
         worker = await rig.worker("irc:libera")
         other = await rig.client()

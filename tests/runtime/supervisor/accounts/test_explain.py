@@ -62,7 +62,7 @@ def test_why_an_account_is_as_it_is(
         (State(Phase.STARTING), False, "it becomes ready"),
         (State(Phase.STARTING, cause="waiting"), False, "it continues automatically when"),
         (State(Phase.STARTING, cause="nobody_attached"), False, "it runs as soon as a program"),
-        (State(Phase.STOPPING), False, "it ends, at the latest"),
+        (State(Phase.STOPPING), False, "it ends, or is killed"),
         (State(Phase.RUNNING), False, "nothing: it runs"),
     ],
 )

@@ -63,6 +63,7 @@ async def test_the_page_of_a_proxy_is_a_refusal() -> None:
             await api.call("GET /users/@me")
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
 async def test_after_429_no_request_is_made_too_early(everywhere: bool) -> None:
     async with fake_discord() as fake, discord_api(fake) as api:
         bot = fake.bot(TOKEN)

@@ -178,7 +178,7 @@ async def test_a_last_line_without_its_end_counts(run_dir: Path) -> None:
 async def test_bytes_that_are_no_text_are_replaced(run_dir: Path) -> None:
     async with account(run_dir) as rig, person(run_dir) as ann:
         ann.writer.write(b"\xff\x00ok\n")
-        assert (await heard(rig, 1))[0]["text"] == "\ufffd\x00ok"
+        assert (await heard(rig, 1))[0]["text"] == "\ufffd\ufffdok"
 
 
 async def test_a_line_without_end_is_hung_up_on(run_dir: Path) -> None:
