@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
+from websockets.frames import Opcode
 
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
@@ -125,16 +126,16 @@ async def test_what_tls_keeps_is_counted_and_little_of_it() -> None:
         await until(lambda: connection not in made.server.unread)
 
 
-async def test_a_client_that_pings_and_reads_nothing_is_closed() -> None:
-    async with echo(buffered_bytes=MIB) as made, plain(made) as (reader, writer):
+async def test_a_client_that_pings_and_has_too_much_unread_is_closed() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
         writer.write(UPGRADE)
         await reader.readuntil(b"\r\n\r\n")
-        pings = (b"\x89\xfd" + bytes(4) + b"p" * 125) * 1000
-        while not made.server.unread.slow:
-            writer.write(pings)
-            await writer.drain()
-            await asyncio.sleep(0)
+        (connection,) = made.connections
+        fill(connection)
+        made.server.limits = Limits(buffered_bytes=1)
+        writer.write(text_frame(b"", Opcode.PING))
         await until(lambda: bool(made.closed))
+        assert made.server.unread.slow == 1
 
 
 @pytest.mark.parametrize("kind", ["close", "unmasked"])

@@ -9,9 +9,11 @@ import socket
 import stat
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.client import unix_connect
 from websockets.frames import Opcode
 
+from ipc.websocket.connection import MAX_SHORT
 from ipc.websocket.demux import Limits
 from ipc.websocket.sending import frame
 from tests.support.echo_server import (
@@ -41,6 +43,66 @@ async def test_fragments_are_joined_and_may_have_a_ping_between_them() -> None:
         assert pong == b"\x8a\x01!"
         expected = frame(b"one two three") + frame(b"next")
         assert await reader.readexactly(len(expected)) == expected
+
+
+async def test_of_many_pings_that_come_together_the_last_is_answered() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = made.connections
+        transport, written = connection.transport, list[bytes]()
+
+        class Watched:
+            def __getattr__(self, name: str) -> object:
+                return getattr(transport, name)
+
+            def write(self, data: bytes) -> None:
+                written.append(bytes(data))
+                transport.write(data)
+
+        connection.transport = Watched()  # type: ignore[assignment]
+        pings = [text_frame(str(number).encode(), Opcode.PING) for number in range(MAX_SHORT)]
+        writer.write(b"".join(pings) + text_frame(b"over"))
+        expected = b"\x8a\x03499" + frame(b"over")
+        await until(lambda: b"".join(written).endswith(expected))
+        found = b"".join(written)
+        assert found.count(b"\x8a") <= 10  # as many as there were reads
+        received = await reader.readexactly(len(found))
+        assert received == found
+
+
+@pytest.mark.parametrize(
+    "kind", [Opcode.PING, Opcode.PONG, Opcode.CONT], ids=["pings", "pongs", "fragments"]
+)
+async def test_a_flood_of_short_frames_closes_the_connection(kind: Opcode) -> None:
+    """The library takes 25 µs for each, and an empty fragment counts towards no size."""
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        few = text_frame(b"", kind, fin=kind is not Opcode.CONT) * (MAX_SHORT // 2)
+        begin = text_frame(b"first", fin=kind is not Opcode.CONT)
+        end = text_frame(b"", Opcode.CONT) if kind is Opcode.CONT else b""
+        writer.write(begin + few + end)
+        while (received := await reader.readexactly(2)) == b"\x8a\x00":
+            pass
+        assert received + await reader.readexactly(5) == frame(b"first")
+        writer.write(begin + few * 8)
+        closed = b"\x88\x19" + (1008).to_bytes(2, "big") + b"too many control frames"
+        assert (await reader.read()).endswith(closed)
+        assert len(made.received) <= 2
+
+
+async def test_many_long_fragments_are_no_flood() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = made.connections
+        connection.limit_messages(1 << 20)
+        piece = text_frame(b"x" * 126, Opcode.CONT, fin=False)
+        writer.write(text_frame(b"", fin=False) + piece * 3 * MAX_SHORT)
+        writer.write(text_frame(b"", Opcode.CONT))
+        whole = frame(b"x" * 126 * 3 * MAX_SHORT)
+        assert await reader.readexactly(len(whole)) == whole
 
 
 async def test_a_client_that_is_not_admitted_in_time_is_closed() -> None:
