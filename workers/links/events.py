@@ -20,7 +20,7 @@ LIMIT_BYTES = MAX_PAYLOAD_BYTES - len(MARK)  # the backlog may add the mark late
 
 MAX_HAPPENED_BYTES = 64 * 1024
 
-_NUL = b"\\u0000"  # as JSON has it
+_ESCAPE, _NUL = 0x5C, b"\\u0000"  # in JSON; to find one byte takes a fraction of the time of six
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,7 +64,7 @@ class EventEncoder:
 
 def happened_body(happened: Happened) -> bytes:
     """Return an event as JSON text; raises ``ValueError`` if it is too large."""
-    body = _encoded(happened)
+    body = _encode(_valid(msgspec.to_builtins(happened)))
     if len(body) > MAX_HAPPENED_BYTES:
         raise ValueError(f"an event of {len(body)} bytes, at most {MAX_HAPPENED_BYTES} are taken")
     return body
@@ -76,7 +76,13 @@ def body_of(message: Inbound) -> bytes:
     Raises ``ValueError`` when it is too large or nested too deep, ``TypeError`` when it cannot
     be JSON.
     """
-    body = _encoded(message)
+    # Not a function of its own, for each message goes through here.
+    try:
+        body = _encode(message)
+    except UnicodeEncodeError:
+        body = _encode(_valid(msgspec.to_builtins(message)))
+    if body.find(_ESCAPE) >= 0 and _NUL in body:
+        body = _encode(_valid(msgspec.to_builtins(message)))
     # A body is longer than its text: one of so many bytes needs no second look.
     if len(body) > MAX_TEXT and (len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512):
         raise ValueError(f"a message of {len(body)} bytes is too large")
@@ -104,14 +110,6 @@ def cursor_text(cursor: Any) -> bytes:
     if len(text) > MAX_CURSOR_BYTES:
         raise ValueError(f"a cursor of {len(text)} bytes, at most {MAX_CURSOR_BYTES} are kept")
     return text
-
-
-def _encoded(what: Inbound | Happened) -> bytes:
-    try:
-        body = _encode(what)
-    except UnicodeEncodeError:
-        return _encode(_valid(msgspec.to_builtins(what)))
-    return _encode(_valid(msgspec.to_builtins(what))) if _NUL in body else body
 
 
 def _valid(value: Any) -> Any:
