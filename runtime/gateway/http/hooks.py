@@ -18,7 +18,7 @@ from runtime.gateway.hooks.hooks import Hooks
 from runtime.gateway.hooks.mappings import HookRequest
 from runtime.gateway.hooks.requests import BadHook, HookAgent, HookWake, read_body
 from runtime.gateway.http.ingress_bodies import send_continue
-from runtime.gateway.http.ingress_heads import BadHead, readable
+from runtime.gateway.http.ingress_heads import BadHead
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
 from workers.web.trace_context import traceparent
@@ -56,7 +56,7 @@ class HooksEndpoint:
             query = request.rel_url.query
             gate.check(request.method, request.headers, query.keys(), address, self._loop.time())
             body = read_body(await self._body(request))
-            headers = {name.lower(): readable(value) for name, value in request.headers.items()}
+            headers = {name.lower(): value for name, value in request.headers.items()}
             given = HookRequest(place, body, headers, dict(query))
             key = headers.get("idempotency-key") or headers.get("x-openclaw-idempotency-key")
             answer = await self._execute(given, key)
